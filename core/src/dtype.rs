@@ -1,0 +1,203 @@
+//! Element types: one table for all formats.
+//!
+//! Sizes of the ggml block types are those of `GGML_QUANT_SIZES` in the gguf package 0.19.0
+//! (which gives Q8_1, a type that lives in memory only, 40 bytes a block); their numbers are
+//! ggml's own plus 100.
+
+struct Row {
+    name: &'static str,
+    block_bytes: u32,
+    block_elements: u32,
+    align: u32,
+    npy: Option<&'static str>,
+}
+
+macro_rules! table {
+    ($(#[doc = $doc:literal] $dtype:ident = $number:literal, $name:literal, $bytes:literal,
+       $elements:literal, $align:literal, $npy:expr;)*) => {
+        /// The type of a tensor's elements, or of its blocks of elements. Numbers are frozen.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(i32)]
+        #[allow(non_camel_case_types, reason = "ggml's own names, Q4_0 and the like")]
+        pub enum DType {
+            $(#[doc = $doc] $dtype = $number,)*
+        }
+
+        impl DType {
+            /// Every dtype, in the order of their numbers.
+            pub const ALL: &'static [DType] = &[$(DType::$dtype,)*];
+
+            const fn row(self) -> Row {
+                match self {
+                    $(DType::$dtype => Row {
+                        name: $name,
+                        block_bytes: $bytes,
+                        block_elements: $elements,
+                        align: $align,
+                        npy: $npy,
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+// number, name, bytes a block, elements a block, alignment, NumPy's type string without its order
+table! {
+    /// One byte: 0 is false, 1 is true.
+    Bool = 1, "bool", 1, 1, 1, Some("b1");
+    /// Signed, 8 bits.
+    I8 = 2, "i8", 1, 1, 1, Some("i1");
+    /// Signed, 16 bits.
+    I16 = 3, "i16", 2, 1, 2, Some("i2");
+    /// Signed, 32 bits.
+    I32 = 4, "i32", 4, 1, 4, Some("i4");
+    /// Signed, 64 bits.
+    I64 = 5, "i64", 8, 1, 8, Some("i8");
+    /// Unsigned, 8 bits.
+    U8 = 6, "u8", 1, 1, 1, Some("u1");
+    /// Unsigned, 16 bits.
+    U16 = 7, "u16", 2, 1, 2, Some("u2");
+    /// Unsigned, 32 bits.
+    U32 = 8, "u32", 4, 1, 4, Some("u4");
+    /// Unsigned, 64 bits.
+    U64 = 9, "u64", 8, 1, 8, Some("u8");
+    /// IEEE 754 half.
+    F16 = 10, "f16", 2, 1, 2, Some("f2");
+    /// Brain float: the upper half of an f32.
+    BF16 = 11, "bf16", 2, 1, 2, None;
+    /// IEEE 754 single.
+    F32 = 12, "f32", 4, 1, 4, Some("f4");
+    /// IEEE 754 double.
+    F64 = 13, "f64", 8, 1, 8, Some("f8");
+    /// 8 bits, 4 of exponent, no infinity (OCP OFP8).
+    F8E4M3FN = 14, "f8_e4m3fn", 1, 1, 1, None;
+    /// 8 bits, 5 of exponent (OCP OFP8).
+    F8E5M2 = 15, "f8_e5m2", 1, 1, 1, None;
+    /// 8 bits of exponent: a power of two (OCP MX).
+    F8E8M0 = 16, "f8_e8m0", 1, 1, 1, None;
+    /// Two f32: real, imaginary.
+    Complex64 = 17, "complex64", 8, 1, 4, Some("c8");
+    /// Two f64: real, imaginary.
+    Complex128 = 18, "complex128", 16, 1, 8, Some("c16");
+    /// ggml Q4_0: 32 elements in 18 bytes.
+    Q4_0 = 102, "q4_0", 18, 32, 2, None;
+    /// ggml Q4_1: 32 elements in 20 bytes.
+    Q4_1 = 103, "q4_1", 20, 32, 2, None;
+    /// ggml Q5_0: 32 elements in 22 bytes.
+    Q5_0 = 106, "q5_0", 22, 32, 2, None;
+    /// ggml Q5_1: 32 elements in 24 bytes.
+    Q5_1 = 107, "q5_1", 24, 32, 2, None;
+    /// ggml Q8_0: 32 elements in 34 bytes.
+    Q8_0 = 108, "q8_0", 34, 32, 2, None;
+    /// ggml Q8_1: 32 elements in 40 bytes.
+    Q8_1 = 109, "q8_1", 40, 32, 4, None;
+    /// ggml Q2_K: 256 elements in 84 bytes.
+    Q2K = 110, "q2_k", 84, 256, 2, None;
+    /// ggml Q3_K: 256 elements in 110 bytes.
+    Q3K = 111, "q3_k", 110, 256, 2, None;
+    /// ggml Q4_K: 256 elements in 144 bytes.
+    Q4K = 112, "q4_k", 144, 256, 2, None;
+    /// ggml Q5_K: 256 elements in 176 bytes.
+    Q5K = 113, "q5_k", 176, 256, 2, None;
+    /// ggml Q6_K: 256 elements in 210 bytes.
+    Q6K = 114, "q6_k", 210, 256, 2, None;
+    /// ggml Q8_K: 256 elements in 292 bytes.
+    Q8K = 115, "q8_k", 292, 256, 4, None;
+    /// ggml IQ2_XXS: 256 elements in 66 bytes.
+    Iq2Xxs = 116, "iq2_xxs", 66, 256, 2, None;
+    /// ggml IQ2_XS: 256 elements in 74 bytes.
+    Iq2Xs = 117, "iq2_xs", 74, 256, 2, None;
+    /// ggml IQ3_XXS: 256 elements in 98 bytes.
+    Iq3Xxs = 118, "iq3_xxs", 98, 256, 2, None;
+    /// ggml IQ1_S: 256 elements in 50 bytes.
+    Iq1S = 119, "iq1_s", 50, 256, 2, None;
+    /// ggml IQ4_NL: 32 elements in 18 bytes.
+    Iq4Nl = 120, "iq4_nl", 18, 32, 2, None;
+    /// ggml IQ3_S: 256 elements in 110 bytes.
+    Iq3S = 121, "iq3_s", 110, 256, 2, None;
+    /// ggml IQ2_S: 256 elements in 82 bytes.
+    Iq2S = 122, "iq2_s", 82, 256, 2, None;
+    /// ggml IQ4_XS: 256 elements in 136 bytes.
+    Iq4Xs = 123, "iq4_xs", 136, 256, 2, None;
+    /// ggml IQ1_M: 256 elements in 56 bytes.
+    Iq1M = 129, "iq1_m", 56, 256, 1, None;
+    /// ggml TQ1_0: 256 elements in 54 bytes.
+    Tq1_0 = 134, "tq1_0", 54, 256, 2, None;
+    /// ggml TQ2_0: 256 elements in 66 bytes.
+    Tq2_0 = 135, "tq2_0", 66, 256, 2, None;
+    /// ggml MXFP4: 32 elements in 17 bytes.
+    Mxfp4 = 139, "mxfp4", 17, 32, 1, None;
+    /// ggml NVFP4: 64 elements in 36 bytes.
+    Nvfp4 = 140, "nvfp4", 36, 64, 1, None;
+    /// ggml Q1_0: 128 elements in 18 bytes.
+    Q1_0 = 141, "q1_0", 18, 128, 2, None;
+}
+
+impl DType {
+    /// The name, in lower case: `"f32"`, `"q4_0"`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// The frozen number.
+    #[must_use]
+    pub const fn number(self) -> i32 {
+        self as i32
+    }
+
+    /// Bytes a block: of an element, where the dtype isn't a block type.
+    #[must_use]
+    pub const fn block_bytes(self) -> u32 {
+        self.row().block_bytes
+    }
+
+    /// Elements a block: 1 where the dtype isn't a block type.
+    #[must_use]
+    pub const fn block_elements(self) -> u32 {
+        self.row().block_elements
+    }
+
+    /// Whether elements come in blocks of more than one, so that a single one has no address.
+    #[must_use]
+    pub const fn is_block(self) -> bool {
+        self.block_elements() > 1
+    }
+
+    /// The alignment in bytes that a borrowed pointer to this dtype must have.
+    #[must_use]
+    pub const fn align(self) -> u32 {
+        self.row().align
+    }
+
+    /// NumPy's type string without its byte order character, such as `f4`.
+    #[must_use]
+    pub const fn npy(self) -> Option<&'static str> {
+        self.row().npy
+    }
+
+    /// The dtype of a frozen number.
+    #[must_use]
+    pub fn from_number(number: i32) -> Option<DType> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|dtype| dtype.number() == number)
+    }
+
+    /// The dtype of a name, as [`DType::name`] gives it.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<DType> {
+        Self::ALL.iter().copied().find(|dtype| dtype.name() == name)
+    }
+
+    /// The dtype of a NumPy type string without its byte order character.
+    #[must_use]
+    pub fn from_npy(descr: &str) -> Option<DType> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|dtype| dtype.npy() == Some(descr))
+    }
+}

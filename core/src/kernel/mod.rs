@@ -1,0 +1,5 @@
+//! Loops over elements: no files, no errors, only memory.
+
+mod strided;
+
+pub use strided::gather_strided;

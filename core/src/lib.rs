@@ -1,0 +1,20 @@
+//! The engine of adit: tensors straight from files.
+//!
+//! The floors, ground floor first. A floor imports only from those below it, and rooms of one
+//! floor don't import one another (`tests/floors.rs` holds this):
+//!
+//! 1. [`error`], [`dtype`]
+//! 2. [`map`] (a file's bytes), [`kernel`] (loops over elements)
+//! 3. [`tensor`] (dtype, shape and strides over borrowed bytes)
+//! 4. [`record`], [`array`] (file formats)
+//!
+//! Every file is hostile until it is checked: arithmetic on sizes from files is checked, nothing
+//! is allocated by a number that a file claims, and nothing panics on a file's contents.
+
+pub mod array;
+pub mod dtype;
+pub mod error;
+pub mod kernel;
+pub mod map;
+pub mod record;
+pub mod tensor;

@@ -1,0 +1,212 @@
+//! What can go wrong with a file's bytes.
+
+use std::io;
+use std::path::Path;
+
+use super::origin::Origin;
+use crate::error::{Kind, Place, Report, kind_of_io};
+
+/// A result of this floor.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong with a file's bytes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused.
+    #[error("cannot {action} {origin}{}: {source}", at(*offset))]
+    Io {
+        /// What was being done, as a verb.
+        action: &'static str,
+        /// To which file.
+        origin: Origin,
+        /// Where in it.
+        offset: Option<u64>,
+        /// The system's own error.
+        source: io::Error,
+    },
+    /// A folder, FIFO, socket or device.
+    #[error("{origin} is {what}, not a regular file")]
+    NotAFile {
+        /// The path or descriptor.
+        origin: Origin,
+        /// What stands there.
+        what: &'static str,
+        /// EISDIR for a folder, 0 else.
+        os_code: i32,
+    },
+    /// A file stands at the path and was not to be replaced.
+    #[error("{origin} exists already; it was left as it is")]
+    Exists {
+        /// The path.
+        origin: Origin,
+    },
+    /// A range outside the bytes.
+    #[error("bytes {offset} to {offset}+{len} of {origin} were asked for, but it has {size}")]
+    OutOfRange {
+        /// The file.
+        origin: Origin,
+        /// Start of the range.
+        offset: u64,
+        /// Its length.
+        len: u64,
+        /// The bytes that there are.
+        size: u64,
+    },
+    /// The file has become shorter than it was at open.
+    #[error(
+        "{origin} was cut while open: it had {expected} bytes and now ends at {actual}; \
+         what a pointer into it still reads past that is lost, close it and get the file again"
+    )]
+    Truncated {
+        /// The file.
+        origin: Origin,
+        /// Where the bytes that were asked for start.
+        offset: u64,
+        /// Its length at open.
+        expected: u64,
+        /// Its length now.
+        actual: u64,
+    },
+    /// Decompression would pass the cap.
+    #[error(
+        "{origin} decompresses to more than the {cap} bytes allowed; \
+         raise max_decompressed_bytes if it is to be trusted"
+    )]
+    OverCap {
+        /// The compressed file.
+        origin: Origin,
+        /// The cap in bytes.
+        cap: u64,
+    },
+    /// Compressed bytes that break their format's rules.
+    #[error("{origin} is not sound {format}: {why}")]
+    Compressed {
+        /// The compressed file.
+        origin: Origin,
+        /// gzip or zstd.
+        format: &'static str,
+        /// What the decoder says.
+        why: String,
+        /// Whether only the checksum is wrong.
+        checksum: bool,
+    },
+    /// Memory ran out.
+    #[error("out of memory: {bytes} bytes for {origin}")]
+    OutOfMemory {
+        /// The bytes asked for.
+        bytes: u64,
+        /// For what.
+        origin: Origin,
+    },
+    /// A handle of the parent process.
+    #[error("{origin} was being written by the parent of this process; only the parent can go on")]
+    Forked {
+        /// The file.
+        origin: Origin,
+    },
+    /// A path that can't be used.
+    #[error("the path {path:?} names no file: {why}")]
+    BadPath {
+        /// The path.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+}
+
+fn at(offset: Option<u64>) -> String {
+    offset
+        .map(|offset| format!(" at byte {offset}"))
+        .unwrap_or_default()
+}
+
+impl Error {
+    /// For `map_err`: an I/O error while doing `action` to `origin`.
+    pub(crate) fn io(
+        action: &'static str,
+        origin: &Origin,
+    ) -> impl FnOnce(io::Error) -> Error + use<> {
+        let origin = origin.clone();
+        move |source| Error::Io {
+            action,
+            origin,
+            offset: None,
+            source,
+        }
+    }
+
+    /// As [`Error::io`], at a byte offset.
+    pub(crate) fn io_at(
+        action: &'static str,
+        origin: &Origin,
+        offset: u64,
+    ) -> impl FnOnce(io::Error) -> Error + use<> {
+        let origin = origin.clone();
+        move |source| Error::Io {
+            action,
+            origin,
+            offset: Some(offset),
+            source,
+        }
+    }
+
+    /// As [`Error::io`], for a path.
+    pub(crate) fn io_path(
+        action: &'static str,
+        path: &Path,
+    ) -> impl FnOnce(io::Error) -> Error + use<> {
+        Error::io(action, &Origin::Path(path.to_owned()))
+    }
+}
+
+impl Report for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Error::Io { source, .. } => kind_of_io(source),
+            Error::NotAFile { .. } => Kind::NotAFile,
+            Error::Exists { .. } => Kind::Exists,
+            Error::OutOfRange { .. } | Error::OverCap { .. } => Kind::OutOfRange,
+            Error::Truncated { .. } => Kind::Truncated,
+            Error::Compressed { checksum: true, .. } => Kind::Checksum,
+            Error::Compressed { .. } => Kind::Malformed,
+            Error::OutOfMemory { .. } => Kind::OutOfMemory,
+            Error::Forked { .. } => Kind::Forked,
+            Error::BadPath { .. } => Kind::InvalidArgument,
+        }
+    }
+
+    fn os_code(&self) -> i32 {
+        match self {
+            Error::Io { source, .. } => source.raw_os_error().unwrap_or(0),
+            Error::NotAFile { os_code, .. } => *os_code,
+            _ => 0,
+        }
+    }
+
+    fn place(&self) -> Place {
+        let (origin, offset) = match self {
+            Error::Io { origin, offset, .. } => (origin, *offset),
+            Error::OutOfRange { origin, offset, .. } | Error::Truncated { origin, offset, .. } => {
+                (origin, Some(*offset))
+            }
+            Error::NotAFile { origin, .. }
+            | Error::Exists { origin }
+            | Error::OverCap { origin, .. }
+            | Error::Compressed { origin, .. }
+            | Error::OutOfMemory { origin, .. }
+            | Error::Forked { origin } => (origin, None),
+            Error::BadPath { path, .. } => {
+                return Place {
+                    path: Some(path.clone()),
+                    ..Place::default()
+                };
+            }
+        };
+        Place {
+            path: origin.path().map(Path::to_owned),
+            offset,
+            index: None,
+        }
+    }
+}

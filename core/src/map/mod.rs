@@ -1,0 +1,40 @@
+//! A file's bytes: mapped, read or given; how they come to the disk and leave the memory.
+//!
+//! [`Data`] is a file's bytes for reading. Everything that writes, syncs, renames, allocates or
+//! maps goes through the [`Storage`] seam, so that whatever writes files can be tried on the
+//! simulated storage (feature `sim`), which crashes, tears and fails on demand.
+
+mod data;
+mod error;
+mod fetch;
+mod heap;
+mod inflate;
+mod mapping;
+mod origin;
+mod os;
+mod publish;
+mod region;
+mod residency;
+mod storage;
+
+pub use data::{Access, Backend, BytesOwner, Data, DataOptions};
+pub use error::{Error, Result};
+pub use fetch::{Fetch, Mapped, Window};
+pub use heap::{BulkAllocator, HeapBytes, SystemAllocator};
+pub use mapping::{MapMode, Mapping};
+pub use origin::Origin;
+pub use publish::Publication;
+pub use region::Region;
+pub use residency::{Advice, Release, Residency};
+#[cfg(any(test, feature = "sim"))]
+pub use storage::sim;
+pub use storage::{FileId, FileInfo, FileKind, RealStorage, Storage, StorageFile};
+
+/// The length that stands for "up to the end" in ranges of bytes.
+pub const TO_END: u64 = u64::MAX;
+
+/// The size of a page of memory in bytes.
+#[must_use]
+pub fn page_size() -> usize {
+    os::page_size()
+}

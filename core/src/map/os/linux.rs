@@ -1,0 +1,250 @@
+//! Linux.
+
+use std::ffi::CString;
+use std::fs::{File, FileType, OpenOptions};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::OnceLock;
+
+use super::{MemoryAdvice, Pages};
+use crate::map::storage::{FileId, FileInfo, FileKind};
+
+pub(in crate::map) fn page_size() -> usize {
+    static SIZE: OnceLock<usize> = OnceLock::new();
+    *SIZE.get_or_init(|| {
+        // SAFETY: sysconf reads a number and has no preconditions.
+        let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        usize::try_from(size).unwrap_or(4096)
+    })
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// O_NONBLOCK keeps the open of a FIFO without a writer from waiting; it has no effect on the
+/// regular files that are then let through.
+pub(in crate::map) fn open_for_reading(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+}
+
+pub(in crate::map) fn kind(of: FileType) -> FileKind {
+    if of.is_file() {
+        FileKind::Regular
+    } else if of.is_dir() {
+        FileKind::Folder
+    } else if of.is_symlink() {
+        FileKind::Link
+    } else if of.is_fifo() {
+        FileKind::Fifo
+    } else if of.is_socket() {
+        FileKind::Socket
+    } else {
+        FileKind::Device
+    }
+}
+
+pub(in crate::map) fn info(file: &File) -> io::Result<FileInfo> {
+    let meta = file.metadata()?;
+    let id = Some(FileId {
+        device: meta.dev(),
+        inode: meta.ino(),
+    });
+    Ok(FileInfo {
+        len: meta.len(),
+        kind: kind(meta.file_type()),
+        id,
+    })
+}
+
+/// The error number that the system gives for reading a folder.
+pub(in crate::map) const IS_A_FOLDER: i32 = libc::EISDIR;
+
+/// The error number for touching what lies past the end of a mapped file.
+pub(in crate::map) const BAD_ADDRESS: i32 = libc::EFAULT;
+
+/// Whether an error of mmap is the file system's word that it maps nothing, though it may read.
+pub(in crate::map) fn cannot_map(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENODEV)
+}
+
+pub(in crate::map) fn duplicate(descriptor: i32) -> io::Result<File> {
+    // SAFETY: fcntl with F_DUPFD_CLOEXEC takes any number and fails on one that isn't open.
+    let copy = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) };
+    if copy < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `copy` was opened just now and nobody else knows it.
+    Ok(unsafe { File::from_raw_fd(copy) })
+}
+
+pub(in crate::map) fn read_at(
+    file: &File,
+    out: &mut [MaybeUninit<u8>],
+    offset: u64,
+) -> io::Result<usize> {
+    let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    loop {
+        // SAFETY: pread writes at most out.len() bytes to out, which is writable memory of that
+        // length.
+        let got =
+            unsafe { libc::pread(file.as_raw_fd(), out.as_mut_ptr().cast(), out.len(), offset) };
+        match usize::try_from(got) {
+            Ok(got) => return Ok(got),
+            Err(_) => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+pub(in crate::map) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    file.write_all_at(bytes, offset)
+}
+
+pub(in crate::map) fn allocate(file: &File, len: u64) -> io::Result<()> {
+    let len = libc::off_t::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    if len == 0 {
+        return Ok(());
+    }
+    // SAFETY: posix_fallocate works on the descriptor alone.
+    match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, len) } {
+        0 => Ok(()),
+        code => Err(io::Error::from_raw_os_error(code)),
+    }
+}
+
+pub(in crate::map) fn sync_folder(folder: &Path) -> io::Result<()> {
+    let folder = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_DIRECTORY)
+        .open(folder)?;
+    match folder.sync_all() {
+        // Some network file systems can't sync a folder and say so.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => Ok(()),
+        result => result,
+    }
+}
+
+fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidFilename.into())
+}
+
+pub(in crate::map) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    let (c_from, c_to) = (c_path(from)?, c_path(to)?);
+    // SAFETY: both are NUL-terminated strings that live through the call.
+    let result = unsafe {
+        libc::renameat2(
+            libc::AT_FDCWD,
+            c_from.as_ptr(),
+            libc::AT_FDCWD,
+            c_to.as_ptr(),
+            libc::RENAME_NOREPLACE,
+        )
+    };
+    match check(result) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
+            // A file system without the flag: a hard link refuses an existing name as well.
+            std::fs::hard_link(from, to)?;
+            std::fs::remove_file(from)
+        }
+        result => result,
+    }
+}
+
+/// `ptr` must be page-aligned; any other range is an error, not undefined.
+pub(in crate::map) fn advise(ptr: *const u8, len: usize, advice: MemoryAdvice) -> io::Result<()> {
+    let advice = match advice {
+        MemoryAdvice::Normal => libc::MADV_NORMAL,
+        MemoryAdvice::Sequential => libc::MADV_SEQUENTIAL,
+        MemoryAdvice::Random => libc::MADV_RANDOM,
+        MemoryAdvice::WillNeed => libc::MADV_WILLNEED,
+        MemoryAdvice::HugePage => libc::MADV_HUGEPAGE,
+        MemoryAdvice::DontNeed => libc::MADV_DONTNEED,
+        MemoryAdvice::PopulateRead => libc::MADV_POPULATE_READ,
+    };
+    // SAFETY: every advice but DONTNEED leaves the contents alone; DONTNEED is given by
+    // `residency` for read-only maps of files alone, whose pages come back from the file.
+    check(unsafe { libc::madvise(ptr.cast_mut().cast(), len, advice) })
+}
+
+/// Locks the pages of a range; they are unlocked when they are unmapped.
+pub(in crate::map) fn lock(ptr: *const u8, len: usize) -> io::Result<()> {
+    // SAFETY: mlock changes no contents and refuses ranges that aren't mapped.
+    check(unsafe { libc::mlock(ptr.cast(), len) })
+}
+
+/// Unlocks what `lock` locked: for memory that is not unmapped at the end.
+pub(in crate::map) fn unlock(ptr: *const u8, len: usize) -> io::Result<()> {
+    // SAFETY: munlock changes no contents and refuses ranges that aren't mapped.
+    check(unsafe { libc::munlock(ptr.cast(), len) })
+}
+
+/// Asks the kernel to start reading a range of the file.
+pub(in crate::map) fn file_will_need(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    file_advise(file, offset, len, libc::POSIX_FADV_WILLNEED)
+}
+
+/// Asks the kernel to drop a range of the file from the page cache.
+pub(in crate::map) fn file_drop_cache(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    file_advise(file, offset, len, libc::POSIX_FADV_DONTNEED)
+}
+
+fn file_advise(file: &File, offset: u64, len: u64, advice: i32) -> io::Result<()> {
+    let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let len = libc::off_t::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: posix_fadvise works on the descriptor alone.
+    match unsafe { libc::posix_fadvise(file.as_raw_fd(), offset, len, advice) } {
+        0 => Ok(()),
+        code => Err(io::Error::from_raw_os_error(code)),
+    }
+}
+
+/// Counts the bytes of the page-aligned range that this process has mapped in (by
+/// /proc/self/pagemap, whose "present" bit needs no privilege) and that the page cache holds (by
+/// mincore, which tells the truth to whoever could write the file or owns it).
+pub(in crate::map) fn pages(ptr: *const u8, len: usize) -> io::Result<Pages> {
+    const CHUNK: usize = 4096;
+    let page = page_size();
+    let pagemap = File::open("/proc/self/pagemap")?;
+    let mut entries = [0u8; CHUNK * 8];
+    let mut vector = [0u8; CHUNK];
+    let mut found = Pages::default();
+    let mut done = 0;
+    while done < len {
+        let bytes = (len - done).min(CHUNK * page);
+        let count = bytes.div_ceil(page);
+        let at = ptr.wrapping_add(done);
+        // SAFETY: mincore writes one byte a page, `count` of them, and `vector` has room; it
+        // refuses ranges that aren't mapped.
+        check(unsafe { libc::mincore(at.cast_mut().cast(), bytes, vector.as_mut_ptr()) })?;
+        let vector = vector.iter().take(count);
+        found.cached += (vector.filter(|&&byte| byte & 1 == 1).count() * page) as u64;
+
+        let entries = entries.get_mut(..count * 8).unwrap_or_default();
+        pagemap.read_exact_at(entries, (at.addr() / page) as u64 * 8)?;
+        // Bit 63 of an entry, the top bit of its last byte, says present.
+        let present = entries
+            .iter()
+            .skip(7)
+            .step_by(8)
+            .filter(|&&byte| byte & 0x80 != 0);
+        found.resident += (present.count() * page) as u64;
+        done += bytes;
+    }
+    Ok(found)
+}

@@ -1,0 +1,150 @@
+//! Any other system: the standard library's means. Advice does nothing, residency isn't known.
+
+use std::fs::{self, File, FileType, OpenOptions};
+use std::io;
+use std::mem::MaybeUninit;
+use std::path::Path;
+
+use super::{MemoryAdvice, Pages};
+use crate::map::storage::{FileInfo, FileKind};
+
+pub(in crate::map) fn page_size() -> usize {
+    // The largest page of the systems in question: aligned to it is aligned to any of them.
+    64 * 1024
+}
+
+pub(in crate::map) fn open_for_reading(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() && !fs::metadata(path)?.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "not a regular file",
+        ));
+    }
+    OpenOptions::new().read(true).open(path)
+}
+
+pub(in crate::map) fn kind(of: FileType) -> FileKind {
+    if of.is_file() {
+        FileKind::Regular
+    } else if of.is_dir() {
+        FileKind::Folder
+    } else if of.is_symlink() {
+        FileKind::Link
+    } else {
+        FileKind::Device
+    }
+}
+
+pub(in crate::map) fn info(file: &File) -> io::Result<FileInfo> {
+    let meta = file.metadata()?;
+    Ok(FileInfo {
+        len: meta.len(),
+        kind: kind(meta.file_type()),
+        id: None,
+    })
+}
+
+pub(in crate::map) const IS_A_FOLDER: i32 = 0;
+
+pub(in crate::map) const BAD_ADDRESS: i32 = 0;
+
+pub(in crate::map) fn cannot_map(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported
+}
+
+pub(in crate::map) fn duplicate(_descriptor: i32) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(unix)]
+pub(in crate::map) fn read_at(
+    file: &File,
+    out: &mut [MaybeUninit<u8>],
+    offset: u64,
+) -> io::Result<usize> {
+    use std::os::unix::fs::FileExt;
+    file.read_at(zeroed(out), offset)
+}
+
+#[cfg(windows)]
+pub(in crate::map) fn read_at(
+    file: &File,
+    out: &mut [MaybeUninit<u8>],
+    offset: u64,
+) -> io::Result<usize> {
+    use std::os::windows::fs::FileExt;
+    file.seek_read(zeroed(out), offset)
+}
+
+fn zeroed(out: &mut [MaybeUninit<u8>]) -> &mut [u8] {
+    for byte in out.iter_mut() {
+        byte.write(0);
+    }
+    // SAFETY: every byte was just written, so the slice is initialised; same length, same borrow.
+    unsafe { &mut *(std::ptr::from_mut(out) as *mut [u8]) }
+}
+
+#[cfg(unix)]
+pub(in crate::map) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    use std::os::unix::fs::FileExt;
+    file.write_all_at(bytes, offset)
+}
+
+#[cfg(windows)]
+pub(in crate::map) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    let mut done = 0;
+    while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+        match file.seek_write(rest, offset + done as u64)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => done += written,
+        }
+    }
+    Ok(())
+}
+
+pub(in crate::map) fn allocate(file: &File, len: u64) -> io::Result<()> {
+    if file.metadata()?.len() < len {
+        file.set_len(len)
+    } else {
+        Ok(())
+    }
+}
+
+pub(in crate::map) fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()
+    } else {
+        Ok(())
+    }
+}
+
+pub(in crate::map) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    // A hard link refuses an existing name.
+    fs::hard_link(from, to)?;
+    fs::remove_file(from)
+}
+
+pub(in crate::map) fn advise(_: *const u8, _: usize, _: MemoryAdvice) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(in crate::map) fn lock(_: *const u8, _: usize) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(in crate::map) fn unlock(_: *const u8, _: usize) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(in crate::map) fn file_will_need(_: &File, _: u64, _: u64) -> io::Result<()> {
+    Ok(())
+}
+
+pub(in crate::map) fn file_drop_cache(_: &File, _: u64, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(in crate::map) fn pages(_: *const u8, _: usize) -> io::Result<Pages> {
+    Err(io::ErrorKind::Unsupported.into())
+}

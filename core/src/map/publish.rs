@@ -1,0 +1,185 @@
+//! Files that appear whole or not at all.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::{Error, Result};
+use super::origin::Origin;
+use super::storage::{FileKind, Storage, StorageFile};
+
+/// A file being written under a temporary name in the folder of its final one.
+///
+/// The temporary is called `<name>.<16 hex digits>.adit-tmp`. [`Publication::publish`] syncs it,
+/// gives it its name in one step and syncs the folder; dropped before, it is removed. In a child
+/// forked after `create` it does nothing at all.
+pub struct Publication {
+    storage: Arc<dyn Storage>,
+    file: Arc<dyn StorageFile>,
+    path: PathBuf,
+    temporary: PathBuf,
+    replace: bool,
+    process: u32,
+    renamed: bool,
+}
+
+/// Long enough for any file name here once the suffix is added.
+const LONGEST_STEM: usize = 200;
+
+impl Publication {
+    /// Creates the temporary. With `replace` false, `path` must be free, now and at the end.
+    ///
+    /// # Errors
+    /// The system's; [`Error::Exists`]; [`Error::BadPath`].
+    pub fn create(storage: Arc<dyn Storage>, path: &Path, replace: bool) -> Result<Publication> {
+        let Some(name) = path.file_name() else {
+            let why = "it ends in no file name";
+            return Err(Error::BadPath {
+                path: path.to_owned(),
+                why,
+            });
+        };
+        let origin = Origin::Path(path.to_owned());
+        match storage.kind(path).map_err(Error::io("look at", &origin))? {
+            Some(FileKind::Folder) => {
+                let os_code = super::os::IS_A_FOLDER;
+                return Err(Error::NotAFile {
+                    origin,
+                    what: "a folder",
+                    os_code,
+                });
+            }
+            Some(_) if !replace => return Err(Error::Exists { origin }),
+            _ => {}
+        }
+        let temporary = path.with_file_name(temporary_name(name));
+        let file = storage
+            .create_new(&temporary)
+            .map_err(Error::io_path("create the temporary file for", path))?;
+        let process = std::process::id();
+        let path = path.to_owned();
+        Ok(Publication {
+            storage,
+            file,
+            path,
+            temporary,
+            replace,
+            process,
+            renamed: false,
+        })
+    }
+
+    /// The final path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The temporary's path.
+    #[must_use]
+    pub fn temporary(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Writes at `offset` of the temporary.
+    ///
+    /// # Errors
+    /// The system's; [`Error::Forked`].
+    pub fn write(&self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.check_process()?;
+        let origin = Origin::Path(self.temporary.clone());
+        self.file
+            .write_all_at(bytes, offset)
+            .map_err(Error::io_at("write", &origin, offset))
+    }
+
+    /// Gives the temporary's first `len` bytes their space on the disk.
+    ///
+    /// # Errors
+    /// The system's, no space above all; [`Error::Forked`].
+    pub fn allocate(&self, len: u64) -> Result<()> {
+        self.check_process()?;
+        let origin = Origin::Path(self.temporary.clone());
+        self.file
+            .allocate(len)
+            .map_err(Error::io("allocate space for", &origin))
+    }
+
+    /// Syncs the temporary, gives it its final name and syncs the folder.
+    ///
+    /// After an error nothing new stands at the path, with one exception: where the sync of the
+    /// folder fails, the whole file stands there, but a power cut may still undo that.
+    ///
+    /// # Errors
+    /// The system's; [`Error::Exists`]; [`Error::Forked`].
+    pub fn publish(&mut self) -> Result<()> {
+        self.check_process()?;
+        let temporary = Origin::Path(self.temporary.clone());
+        self.file.sync().map_err(Error::io("sync", &temporary))?;
+        if self.replace {
+            self.storage
+                .rename(&self.temporary, &self.path)
+                .map_err(Error::io_path("publish", &self.path))?;
+        } else {
+            self.storage
+                .rename_new(&self.temporary, &self.path)
+                .map_err(|error| {
+                    let origin = Origin::Path(self.path.clone());
+                    match error.kind() {
+                        std::io::ErrorKind::AlreadyExists => Error::Exists { origin },
+                        _ => Error::io("publish", &origin)(error),
+                    }
+                })?;
+        }
+        self.renamed = true;
+        let folder = match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        self.storage
+            .sync_folder(folder)
+            .map_err(Error::io_path("sync the folder", folder))
+    }
+
+    fn check_process(&self) -> Result<()> {
+        if std::process::id() == self.process {
+            Ok(())
+        } else {
+            Err(Error::Forked {
+                origin: Origin::Path(self.path.clone()),
+            })
+        }
+    }
+}
+
+impl Drop for Publication {
+    fn drop(&mut self) {
+        if self.renamed || std::process::id() != self.process {
+            return;
+        }
+        if let Err(error) = self.storage.remove(&self.temporary) {
+            log::warn!("cannot remove '{}': {error}", self.temporary.display());
+        }
+    }
+}
+
+impl fmt::Debug for Publication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Publication('{}')", self.path.display())
+    }
+}
+
+fn temporary_name(name: &OsStr) -> OsString {
+    // RandomState is seeded from the system's randomness and differs at each call.
+    let random = RandomState::new().build_hasher().finish();
+    let stem = if name.len() <= LONGEST_STEM {
+        name.to_owned()
+    } else {
+        OsString::from("long")
+    };
+    let mut temporary = stem;
+    temporary.push(format!(".{random:016x}.adit-tmp"));
+    temporary
+}

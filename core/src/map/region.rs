@@ -1,0 +1,158 @@
+//! A stretch of mapped memory that somebody else may change at any time.
+//!
+//! A `&[u8]` promises the compiler that nobody writes to the bytes while it lives. Nobody can
+//! promise that for a mapped file, so mapped bytes travel as pointer and length, are loaded once by
+//! volatile reads into locals, and copied out by raw copies.
+
+use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+/// Readable bytes for `'a`, whose contents may change underneath.
+#[derive(Clone, Copy, Debug)]
+pub struct Region<'a> {
+    ptr: *const u8,
+    len: usize,
+    lends: PhantomData<&'a ()>,
+}
+
+// SAFETY: a Region only reads, and every read is volatile or a raw copy of plain bytes, for which
+// any value is valid; which thread does it makes no difference.
+unsafe impl Send for Region<'_> {}
+// SAFETY: as for Send: shared use is reads only.
+unsafe impl Sync for Region<'_> {}
+
+/// An integer at any address.
+#[repr(C, packed)]
+struct Unaligned<T>(T);
+
+impl<'a> Region<'a> {
+    /// No bytes at all.
+    pub const EMPTY: Region<'static> = Region {
+        ptr: std::ptr::null(),
+        len: 0,
+        lends: PhantomData,
+    };
+
+    /// The `len` bytes from `ptr`.
+    ///
+    /// # Safety
+    /// The bytes are mapped readable for as long as `'a`, and `len` is at most `isize::MAX`.
+    #[must_use]
+    pub unsafe fn new(ptr: *const u8, len: usize) -> Region<'a> {
+        Region {
+            ptr,
+            len,
+            lends: PhantomData,
+        }
+    }
+
+    /// The first byte's address; null where there are no bytes.
+    #[must_use]
+    pub fn as_ptr(self) -> *const u8 {
+        if self.len == 0 {
+            std::ptr::null()
+        } else {
+            self.ptr
+        }
+    }
+
+    /// The number of bytes.
+    #[must_use]
+    pub fn len(self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.len == 0
+    }
+
+    /// The `len` bytes at `offset`, where they all lie inside.
+    #[must_use]
+    pub fn slice(self, offset: u64, len: u64) -> Option<Region<'a>> {
+        let end = offset.checked_add(len)?;
+        if end > self.len as u64 {
+            return None;
+        }
+        let (offset, len) = (usize::try_from(offset).ok()?, usize::try_from(len).ok()?);
+        // Within the region, or one past its end; wrapping_add needs no proof for a null one.
+        Some(Region {
+            ptr: self.ptr.wrapping_add(offset),
+            len,
+            lends: PhantomData,
+        })
+    }
+
+    /// The little-endian u32 at `offset`, at any alignment, loaded once.
+    #[must_use]
+    #[inline]
+    pub fn u32_at(self, offset: u64) -> Option<u32> {
+        let place = self.slice(offset, 4)?.ptr.cast::<Unaligned<u32>>();
+        // SAFETY: `slice` checked that 4 readable bytes lie here; the packed type needs no
+        // alignment and any bit pattern is a u32.
+        let value = unsafe { place.read_volatile() };
+        Some(u32::from_le(value.0))
+    }
+
+    /// The little-endian u64 at `offset`, at any alignment, loaded once.
+    #[must_use]
+    #[inline]
+    pub fn u64_at(self, offset: u64) -> Option<u64> {
+        let place = self.slice(offset, 8)?.ptr.cast::<Unaligned<u64>>();
+        // SAFETY: `slice` checked that 8 readable bytes lie here; the packed type needs no
+        // alignment and any bit pattern is a u64.
+        let value = unsafe { place.read_volatile() };
+        Some(u64::from_le(value.0))
+    }
+
+    /// Copies the bytes at `offset` to all of `out`; false, and nothing copied, where they don't
+    /// all lie inside.
+    #[must_use]
+    pub fn copy_to(self, offset: u64, out: &mut [MaybeUninit<u8>]) -> bool {
+        let Some(from) = self.slice(offset, out.len() as u64) else {
+            return false;
+        };
+        // SAFETY: `slice` checked that out.len() readable bytes lie at from.ptr; out is writable
+        // memory that nobody else holds, so it can't be the mapped bytes; u8 needs no alignment.
+        unsafe {
+            from.ptr
+                .copy_to_nonoverlapping(out.as_mut_ptr().cast(), out.len())
+        };
+        true
+    }
+
+    /// A copy on the heap of the `len` bytes at `offset`, for parsers.
+    #[must_use]
+    pub fn to_vec(self, offset: u64, len: usize) -> Option<Vec<u8>> {
+        self.slice(offset, len as u64)?;
+        let mut bytes: Vec<u8> = Vec::new();
+        bytes.try_reserve_exact(len).ok()?;
+        let copied = self.copy_to(offset, bytes.spare_capacity_mut().get_mut(..len)?);
+        debug_assert!(copied);
+        // SAFETY: copy_to wrote the first `len` bytes, which are within the capacity.
+        unsafe { bytes.set_len(len) };
+        Some(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_stay_inside() {
+        let bytes = [1u8, 2, 3, 4, 5, 6, 7, 8, 9];
+        // SAFETY: the array outlives the region.
+        let region = unsafe { Region::new(bytes.as_ptr(), bytes.len()) };
+        assert_eq!(region.u32_at(1), Some(0x0504_0302));
+        assert_eq!(region.u64_at(1), Some(0x0908_0706_0504_0302));
+        assert_eq!(region.u64_at(2), None);
+        assert_eq!(region.u32_at(u64::MAX), None);
+        assert_eq!(region.to_vec(7, 2), Some(vec![8, 9]));
+        assert_eq!(region.to_vec(7, 3), None);
+        assert_eq!(region.slice(9, 0).map(Region::len), Some(0));
+        assert!(region.slice(10, 0).is_none());
+        assert!(Region::EMPTY.as_ptr().is_null());
+    }
+}

@@ -1,0 +1,93 @@
+//! The seam between what writes files and the disk.
+
+mod real;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::mem::MaybeUninit;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(crate) use real::RealFile;
+pub use real::RealStorage;
+
+use super::mapping::{MapMode, Mapping};
+
+/// What stands at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// A regular file.
+    Regular,
+    /// A folder.
+    Folder,
+    /// A named pipe.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A character or block device.
+    Device,
+    /// A symbolic link.
+    Link,
+}
+
+/// Two files with equal numbers are one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId {
+    /// The device.
+    pub device: u64,
+    /// The file's number on it.
+    pub inode: u64,
+}
+
+/// What the file system tells of an open file.
+#[derive(Clone, Copy, Debug)]
+pub struct FileInfo {
+    /// Its length in bytes.
+    pub len: u64,
+    /// What it is.
+    pub kind: FileKind,
+    /// Which one it is, where the platform tells.
+    pub id: Option<FileId>,
+}
+
+/// Where files are: the disk, or a simulation of one.
+///
+/// Every write, sync, rename, folder sync, allocation and map of this crate goes through here.
+pub trait Storage: fmt::Debug + Send + Sync {
+    /// Opens what stands at `path` for reading; never waits for a FIFO's other end.
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
+    /// Creates a file that must not exist, for reading and writing.
+    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
+    /// What stands at `path`, if anything; a symbolic link is not followed.
+    fn kind(&self, path: &Path) -> io::Result<Option<FileKind>>;
+    /// Gives a file another name in one step, replacing what stood there.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// As `rename`, but fails with `AlreadyExists` where something stands at `to`.
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes the names in `folder` durable.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+}
+
+/// An open file of a [`Storage`].
+pub trait StorageFile: fmt::Debug + Send + Sync {
+    /// Its length, kind and identity now.
+    fn info(&self) -> io::Result<FileInfo>;
+    /// Reads at `offset`; fewer bytes than asked for, or none, at the end of the file.
+    fn read_at(&self, out: &mut [MaybeUninit<u8>], offset: u64) -> io::Result<usize>;
+    /// Writes all of `bytes` at `offset`.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Makes sure that the first `len` bytes have their space on the disk.
+    fn allocate(&self, len: u64) -> io::Result<()>;
+    /// Makes the bytes and the length durable. After an error nothing can be said of what was
+    /// written since the last sync, not even if a second call succeeds.
+    fn sync(&self) -> io::Result<()>;
+    /// Maps `len` bytes at `offset`.
+    fn map(&self, offset: u64, len: usize, mode: MapMode) -> io::Result<Mapping>;
+    /// The real file, for advice to the kernel; none in a simulation.
+    fn os_file(&self) -> Option<&File>;
+}

@@ -1,0 +1,88 @@
+//! The disk.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::mem::MaybeUninit;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{FileInfo, FileKind, Storage, StorageFile};
+use crate::map::mapping::{MapMode, Mapping};
+use crate::map::os;
+
+/// The file system of this machine.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealStorage;
+
+/// A file of the file system.
+#[derive(Debug)]
+pub(crate) struct RealFile(pub(crate) File);
+
+impl Storage for RealStorage {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        Ok(Arc::new(RealFile(os::open_for_reading(path)?)))
+    }
+
+    fn create_new(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)?;
+        Ok(Arc::new(RealFile(file)))
+    }
+
+    fn kind(&self, path: &Path) -> io::Result<Option<FileKind>> {
+        match fs::symlink_metadata(path) {
+            Ok(meta) => Ok(Some(os::kind(meta.file_type()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
+        os::rename_new(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        os::sync_folder(folder)
+    }
+}
+
+impl StorageFile for RealFile {
+    fn info(&self) -> io::Result<FileInfo> {
+        os::info(&self.0)
+    }
+
+    fn read_at(&self, out: &mut [MaybeUninit<u8>], offset: u64) -> io::Result<usize> {
+        os::read_at(&self.0, out, offset)
+    }
+
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        os::write_all_at(&self.0, bytes, offset)
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        os::allocate(&self.0, len)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+
+    fn map(&self, offset: u64, len: usize, mode: MapMode) -> io::Result<Mapping> {
+        Mapping::of_file(&self.0, offset, len, mode)
+    }
+
+    fn os_file(&self) -> Option<&File> {
+        Some(&self.0)
+    }
+}

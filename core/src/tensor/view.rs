@@ -1,0 +1,170 @@
+//! A caller's tensor, checked before a byte of it is read.
+
+use std::marker::PhantomData;
+
+use super::error::{Error, Result};
+use super::shape::{MAX_DIMS, Shape};
+use crate::dtype::DType;
+use crate::kernel::gather_strided;
+
+/// Elements in somebody's memory, for reading.
+#[derive(Clone, Copy, Debug)]
+pub struct TensorView<'a> {
+    data: *const u8,
+    dtype: DType,
+    shape: Shape,
+    strides: [i64; MAX_DIMS],
+    bytes: u64,
+    lends: PhantomData<&'a [u8]>,
+}
+
+impl<'a> TensorView<'a> {
+    /// A tensor over the `nbytes` bytes at `data`, with strides in elements. Strides may repeat
+    /// elements (0) or skip them, not run backwards. Block dtypes have no strides.
+    ///
+    /// # Safety
+    /// `data` is readable for `nbytes` bytes during `'a`, and nobody writes there meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Stride`], [`Error::TooShort`], [`Error::NoData`], and those of [`Shape::bytes`].
+    pub unsafe fn new(
+        data: *const u8,
+        nbytes: u64,
+        dtype: DType,
+        shape: Shape,
+        strides: [i64; MAX_DIMS],
+    ) -> Result<TensorView<'a>> {
+        let bytes = shape.bytes(dtype)?;
+        let mut strides = if dtype.is_block() {
+            shape.c_strides()
+        } else {
+            strides
+        };
+        for (stride, &dim) in strides.iter_mut().zip(shape.dims()) {
+            // A stride that is never taken can be any number: it must not reach the arithmetic.
+            if dim <= 1 {
+                *stride = 0;
+            }
+        }
+        let needed = reach(dtype, shape, &strides)?;
+        if needed > nbytes {
+            return Err(Error::TooShort { needed, nbytes });
+        }
+        if data.is_null() && needed > 0 {
+            return Err(Error::NoData { nbytes: needed });
+        }
+        Ok(TensorView {
+            data,
+            dtype,
+            shape,
+            strides,
+            bytes,
+            lends: PhantomData,
+        })
+    }
+
+    /// The elements' type.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The shape.
+    #[must_use]
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The bytes of all elements in C order.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Appends all elements to `out` in C order; false where memory runs out.
+    #[must_use]
+    pub fn append_to(&self, out: &mut Vec<u8>) -> bool {
+        let Ok(bytes) = usize::try_from(self.bytes) else {
+            return false;
+        };
+        if out.try_reserve(bytes).is_err() {
+            return false;
+        }
+        if bytes > 0 {
+            let (dims, strides) = (self.shape.dims(), self.strides.get(..self.shape.ndim()));
+            let to = out.spare_capacity_mut().as_mut_ptr().cast();
+            let size = self.dtype.block_bytes() as usize;
+            let (dims, strides): (&[i64], &[i64]) = if self.dtype.is_block() {
+                (&[(bytes / size) as i64], &[1])
+            } else {
+                (dims, strides.unwrap_or_default())
+            };
+            // SAFETY: `new` checked that every index reaches inside the nbytes readable bytes, or
+            // (block dtypes) that they hold all blocks side by side; `to` is fresh memory of the
+            // reserved size.
+            unsafe { gather_strided(self.data, to, size, dims, strides) };
+            let len = out.len() + bytes;
+            // SAFETY: the gather wrote all `bytes` bytes after the old length.
+            unsafe { out.set_len(len) };
+        }
+        true
+    }
+
+    /// The tensor at position `row` of the outermost dimension; none where there is none.
+    #[must_use]
+    pub fn row(&self, row: u64) -> Option<TensorView<'a>> {
+        let (&rows, dims) = self.shape.dims().split_first()?;
+        if self.dtype.is_block() && dims.is_empty() || row >= rows.cast_unsigned() {
+            return None;
+        }
+        let shape = Shape::new(dims).ok()?;
+        let bytes = shape.bytes(self.dtype).ok()?;
+        let mut strides = [0; MAX_DIMS];
+        strides
+            .get_mut(..MAX_DIMS - 1)?
+            .copy_from_slice(self.strides.get(1..)?);
+        let size = i64::from(self.dtype.block_bytes());
+        let step = if self.dtype.is_block() {
+            i64::try_from(bytes).ok()?
+        } else {
+            self.strides.first()?.checked_mul(size)?
+        };
+        let offset = usize::try_from(i64::try_from(row).ok()?.checked_mul(step)?).ok()?;
+        // An empty tensor's data may be null: wrapping_add is lawful on any pointer.
+        let data = self.data.wrapping_add(if bytes == 0 { 0 } else { offset });
+        Some(TensorView {
+            data,
+            dtype: self.dtype,
+            shape,
+            strides,
+            bytes,
+            lends: PhantomData,
+        })
+    }
+}
+
+/// How many bytes shape and strides reach from the first element.
+fn reach(dtype: DType, shape: Shape, strides: &[i64; MAX_DIMS]) -> Result<u64> {
+    let dense = shape.bytes(dtype)?;
+    if dense == 0 || dtype.is_block() {
+        return Ok(dense);
+    }
+    let too_large = || Error::TooLarge {
+        elements: format!("{shape} strided"),
+        dtype,
+    };
+    let mut last: i64 = 0;
+    for (axis, (&dim, &stride)) in shape.dims().iter().zip(strides).enumerate() {
+        if stride < 0 {
+            return Err(Error::Stride { axis, stride });
+        }
+        last = (dim - 1)
+            .checked_mul(stride)
+            .and_then(|far| last.checked_add(far))
+            .ok_or_else(too_large)?;
+    }
+    last.checked_add(1)
+        .and_then(|elements| elements.checked_mul(i64::from(dtype.block_bytes())))
+        .and_then(|bytes| u64::try_from(bytes).ok())
+        .ok_or_else(too_large)
+}
