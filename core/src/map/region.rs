@@ -21,6 +21,12 @@ unsafe impl Send for Region<'_> {}
 // SAFETY: as for Send: shared use is reads only.
 unsafe impl Sync for Region<'_> {}
 
+impl Default for Region<'_> {
+    fn default() -> Self {
+        Region::EMPTY
+    }
+}
+
 /// An integer at any address.
 #[repr(C, packed)]
 struct Unaligned<T>(T);

@@ -81,6 +81,25 @@ impl<'a> TensorView<'a> {
         self.bytes
     }
 
+    /// All elements' bytes, where they lie side by side in C order.
+    #[must_use]
+    pub fn dense(&self) -> Option<&'a [u8]> {
+        let mut step = 1;
+        for (&dim, &stride) in self.shape.dims().iter().zip(&self.strides).rev() {
+            if dim > 1 && stride != step {
+                return None;
+            }
+            step = step.checked_mul(dim.max(1))?;
+        }
+        let bytes = usize::try_from(self.bytes).ok()?;
+        if bytes == 0 {
+            return Some(&[]);
+        }
+        // SAFETY: `new` was promised nbytes readable bytes at `data` that nobody writes during
+        // 'a, and found that the elements reach no further.
+        Some(unsafe { std::slice::from_raw_parts(self.data, bytes) })
+    }
+
     /// Appends all elements to `out` in C order; false where memory runs out.
     #[must_use]
     pub fn append_to(&self, out: &mut Vec<u8>) -> bool {

@@ -1,0 +1,247 @@
+//! What can go wrong with records.
+
+use std::path::Path;
+
+use crate::dtype::DType;
+use crate::error::{Kind, Place, Report};
+use crate::map::{self, Origin};
+use crate::tensor;
+
+/// A result of this room.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong with records.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// From the floor below.
+    #[error(transparent)]
+    Map(#[from] map::Error),
+    /// Not a record file at all.
+    #[error("{origin} is no record file: {why}")]
+    WrongFormat {
+        /// The file.
+        origin: Origin,
+        /// What it has instead.
+        why: String,
+    },
+    /// A record file of a version that this build doesn't know.
+    #[error("{origin} is an rrec file of version {version}; only version 1 is known")]
+    Version {
+        /// The file.
+        origin: Origin,
+        /// Its version.
+        version: u32,
+    },
+    /// The writer never finished.
+    #[error(
+        "{origin} was never finished: its header says no records, but {bytes} bytes follow it; \
+         adit_record_recover saves the whole records"
+    )]
+    Unfinished {
+        /// The file.
+        origin: Origin,
+        /// Bytes after the header.
+        bytes: u64,
+    },
+    /// A file or record that breaks the format's rules.
+    #[error("{origin}{} is damaged at byte {offset}: {why}", of_record(*index))]
+    Malformed {
+        /// The file.
+        origin: Origin,
+        /// Where.
+        offset: u64,
+        /// The record's number.
+        index: Option<u64>,
+        /// What is wrong there.
+        why: String,
+    },
+    /// A record number that there isn't.
+    #[error("record {index} of {origin} was asked for, but it has {len}")]
+    NoRecord {
+        /// The file.
+        origin: Origin,
+        /// The number.
+        index: u64,
+        /// How many records there are.
+        len: u64,
+    },
+    /// A field number that there isn't.
+    #[error("field {field} was asked for, but records have {len} fields")]
+    NoField {
+        /// The number.
+        field: usize,
+        /// How many fields there are.
+        len: usize,
+    },
+    /// A tensor that can't be lent or written.
+    #[error("{}{origin}{}, field {field}: {source}", of(*index), of_record(*index))]
+    Tensor {
+        /// The file.
+        origin: Origin,
+        /// The record's number.
+        index: Option<u64>,
+        /// The field's number.
+        field: usize,
+        /// What is wrong.
+        source: tensor::Error,
+    },
+    /// More dimensions than a tensor can tell.
+    #[error(
+        "{origin}{}, field {field} has {ndim} dimensions, a tensor here at most {most}; \
+         adit_record_reader_shape tells them", of_record(Some(*index))
+    )]
+    ManyDims {
+        /// The file.
+        origin: Origin,
+        /// The record's number.
+        index: u64,
+        /// The field's number.
+        field: usize,
+        /// Its dimensions.
+        ndim: u64,
+        /// The most that the call can give.
+        most: usize,
+    },
+    /// A dtype that the format doesn't have.
+    #[error("field {field} is {}; rrec version 1 holds f32 and f16 only", .dtype.name())]
+    FormatDType {
+        /// The field's number.
+        field: usize,
+        /// The dtype given.
+        dtype: DType,
+    },
+    /// A shape that the format doesn't have.
+    #[error("field {field}: {why}")]
+    FormatShape {
+        /// The field's number.
+        field: usize,
+        /// What is wrong.
+        why: String,
+    },
+    /// Records whose fields differ where one buffer needs them alike.
+    #[error(
+        "{origin}{}, field {field} is {found}, but the first record asked for is {first}; \
+         records of one gather must be alike", of_record(Some(*index))
+    )]
+    NotAlike {
+        /// The file.
+        origin: Origin,
+        /// The record's number.
+        index: u64,
+        /// The field's number.
+        field: usize,
+        /// Its dtype and shape.
+        found: String,
+        /// The first record's.
+        first: String,
+    },
+    /// A buffer too small for what was asked for.
+    #[error("the buffer has {given} bytes, but {needed} are needed")]
+    SmallBuffer {
+        /// The bytes needed.
+        needed: u64,
+        /// The bytes given.
+        given: u64,
+    },
+    /// A schema that doesn't fit the format.
+    #[error("the schema doesn't fit: {why}")]
+    Schema {
+        /// What is wrong.
+        why: String,
+    },
+    /// A writer that can only be closed.
+    #[error("the writer of {origin} {why}; only closing it is left")]
+    Closed {
+        /// The file.
+        origin: Origin,
+        /// Why.
+        why: &'static str,
+        /// Whether an earlier failure is the reason.
+        poisoned: bool,
+    },
+    /// Nothing could be saved.
+    #[error("{origin} holds no whole record: at byte {offset}, {why}")]
+    NothingToRecover {
+        /// The file.
+        origin: Origin,
+        /// Where the walk stopped.
+        offset: u64,
+        /// Why it stopped.
+        why: &'static str,
+    },
+    /// The caller's progress callback said so.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+fn of_record(index: Option<u64>) -> String {
+    index
+        .map(|index| format!(", record {index}"))
+        .unwrap_or_default()
+}
+
+fn of(index: Option<u64>) -> &'static str {
+    if index.is_some() { "" } else { "for " }
+}
+
+impl Report for Error {
+    fn kind(&self) -> Kind {
+        match self {
+            Error::Map(error) => error.kind(),
+            Error::WrongFormat { .. } => Kind::WrongFormat,
+            Error::Version { .. } | Error::ManyDims { .. } => Kind::Unsupported,
+            Error::Unfinished { .. } => Kind::Unfinished,
+            Error::Malformed { .. } | Error::NothingToRecover { .. } => Kind::Malformed,
+            Error::NoRecord { .. } | Error::NoField { .. } | Error::SmallBuffer { .. } => {
+                Kind::OutOfRange
+            }
+            Error::Tensor { source, .. } => source.kind(),
+            Error::FormatDType { .. } => Kind::DType,
+            Error::FormatShape { .. } | Error::NotAlike { .. } => Kind::Shape,
+            Error::Schema { .. } => Kind::InvalidArgument,
+            Error::Closed { poisoned: true, .. } => Kind::Poisoned,
+            Error::Closed { .. } => Kind::InvalidArgument,
+            Error::Cancelled => Kind::Cancelled,
+        }
+    }
+
+    fn os_code(&self) -> i32 {
+        match self {
+            Error::Map(error) => error.os_code(),
+            _ => 0,
+        }
+    }
+
+    fn place(&self) -> Place {
+        let place = |origin: &Origin, offset, index| Place {
+            path: origin.path().map(Path::to_owned),
+            offset,
+            index,
+        };
+        match self {
+            Error::Map(error) => error.place(),
+            Error::WrongFormat { origin, .. }
+            | Error::Version { origin, .. }
+            | Error::Unfinished { origin, .. }
+            | Error::Closed { origin, .. } => place(origin, None, None),
+            Error::Malformed {
+                origin,
+                offset,
+                index,
+                ..
+            } => place(origin, Some(*offset), *index),
+            Error::NothingToRecover { origin, offset, .. } => place(origin, Some(*offset), None),
+            Error::NoRecord { origin, index, .. }
+            | Error::ManyDims { origin, index, .. }
+            | Error::NotAlike { origin, index, .. } => place(origin, None, Some(*index)),
+            Error::Tensor {
+                origin,
+                index,
+                source,
+                ..
+            } => place(origin, source.place().offset, *index),
+            _ => Place::default(),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Many records' field copied into one buffer.
+
+#![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
+#![deny(clippy::indexing_slicing)]
+
+use std::mem::MaybeUninit;
+
+use super::error::{Error, Result};
+use super::reader::RecordReader;
+use super::rrec::{FIELDS, TensorHead};
+use crate::dtype::DType;
+use crate::map::{Fetch, Mapped, Window};
+use crate::tensor::{MAX_DIMS, Shape};
+
+/// How gathered bytes are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GatherIo {
+    /// As is best: from the map.
+    #[default]
+    Auto,
+    /// From the map: fast, and a fault where the file is cut during the call.
+    Map,
+    /// By pread: a file cut during the call is an error.
+    Read,
+}
+
+/// What a gather put into the buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gathered {
+    /// The elements' type; none where the set is empty, so that nobody can tell.
+    pub dtype: Option<DType>,
+    /// The number of records, then a record's dimensions.
+    pub shape: Shape,
+    /// The bytes written.
+    pub bytes: u64,
+}
+
+/// Room for the index entry and head of a record in one pread.
+const HEAD_WINDOW: usize = 512;
+
+impl RecordReader {
+    /// Copies field `field` of the records `indices`, in that order, to the start of `out`. All
+    /// must be alike in dtype and shape. Nothing of the copy need be aligned.
+    ///
+    /// # Errors
+    /// Those of [`RecordReader::get`] but misalignment; [`Error::NoField`], [`Error::NotAlike`],
+    /// [`Error::SmallBuffer`], [`map::Error::Truncated`](crate::map::Error::Truncated).
+    pub fn gather(
+        &self,
+        field: usize,
+        indices: &[u64],
+        out: &mut [MaybeUninit<u8>],
+        io: GatherIo,
+    ) -> Result<Gathered> {
+        if field >= FIELDS {
+            return Err(Error::NoField { field, len: FIELDS });
+        }
+        match io {
+            GatherIo::Auto | GatherIo::Map => {
+                self.data().still_whole()?;
+                let region = self.data().region();
+                let copy = |head: &TensorHead, out: &mut [MaybeUninit<u8>]| {
+                    let copied = region.copy_to(head.data_at, out);
+                    debug_assert!(copied);
+                    Ok(())
+                };
+                let gathered =
+                    self.gather_by(&mut Mapped::new(self.data()), field, indices, out, copy)?;
+                self.data().still_whole()?;
+                Ok(gathered)
+            }
+            GatherIo::Read => {
+                let copy = |head: &TensorHead, out: &mut [MaybeUninit<u8>]| {
+                    self.data().read(head.data_at, out).map_err(Error::from)
+                };
+                let mut window = Window::new(self.data(), HEAD_WINDOW);
+                self.gather_by(&mut window, field, indices, out, copy)
+            }
+        }
+    }
+
+    fn gather_by(
+        &self,
+        from: &mut impl Fetch,
+        field: usize,
+        indices: &[u64],
+        out: &mut [MaybeUninit<u8>],
+        copy: impl Fn(&TensorHead, &mut [MaybeUninit<u8>]) -> Result<()>,
+    ) -> Result<Gathered> {
+        let Some(&first) = indices
+            .first()
+            .or(if self.is_empty() { None } else { Some(&0) })
+        else {
+            return Ok(Gathered {
+                dtype: None,
+                shape: Shape::new(&[0]).unwrap_or_default(),
+                bytes: 0,
+            });
+        };
+        let alike = self.field_head(from, first, field)?;
+        let Some(shape) = alike.shape.filter(|shape| shape.ndim() < MAX_DIMS) else {
+            return Err(self.many_dims(&alike, first, field, MAX_DIMS.saturating_sub(1)));
+        };
+        let count = indices.len() as u64;
+        let needed = alike.bytes.saturating_mul(count);
+        let given = out.len() as u64;
+        let (Some(out), Ok(bytes)) = (
+            usize::try_from(needed)
+                .ok()
+                .and_then(|needed| out.get_mut(..needed)),
+            usize::try_from(alike.bytes),
+        ) else {
+            return Err(Error::SmallBuffer { needed, given });
+        };
+        let mut rest = out;
+        for &index in indices {
+            let head = self.field_head(from, index, field)?;
+            if (head.dtype, head.shape) != (alike.dtype, alike.shape) {
+                return Err(self.not_alike(&head, &alike, index, field));
+            }
+            let (own, after) = rest.split_at_mut(bytes);
+            rest = after;
+            if !own.is_empty() {
+                copy(&head, own)?;
+            }
+        }
+        let mut dims = vec![i64::try_from(count).unwrap_or(i64::MAX)];
+        dims.extend_from_slice(shape.dims());
+        let shape = Shape::new(&dims).unwrap_or_default();
+        Ok(Gathered {
+            dtype: Some(alike.dtype),
+            shape,
+            bytes: needed,
+        })
+    }
+
+    #[cold]
+    fn not_alike(&self, head: &TensorHead, first: &TensorHead, index: u64, field: usize) -> Error {
+        let name = |head: &TensorHead| match head.shape {
+            Some(shape) => format!("{} {shape}", head.dtype.name()),
+            None => format!("{} of {} dimensions", head.dtype.name(), head.ndim),
+        };
+        let origin = self.data().origin().clone();
+        Error::NotAlike {
+            origin,
+            index,
+            field,
+            found: name(head),
+            first: name(first),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Every record looked at, every byte read.
+
+#![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
+#![deny(clippy::indexing_slicing)]
+
+use super::Progress;
+use super::error::{Error, Result};
+use super::reader::RecordReader;
+use crate::map::Window;
+
+/// What a verification found.
+#[derive(Debug, Default)]
+pub struct Verification {
+    /// Records looked at.
+    pub records: u64,
+    /// Those that are damaged.
+    pub bad_records: u64,
+    /// Bytes of records read.
+    pub bytes: u64,
+    /// What is wrong with the first damaged one.
+    pub first_bad: Option<Error>,
+}
+
+const WINDOW: usize = 1 << 20;
+const INDEX_WINDOW: usize = 64 << 10;
+
+/// Records between two calls of the progress callback.
+const STRIDE: u64 = 1024;
+
+impl RecordReader {
+    /// Reads every record by pread and checks it. Damaged records are counted and passed over;
+    /// what ends the walk is a cut file, a failing disk or `progress`, told records done and in
+    /// all.
+    ///
+    /// # Errors
+    /// Those of [`Data::read`](crate::map::Data::read), [`Error::Cancelled`].
+    pub fn verify(&self, progress: Progress<'_>) -> Result<Verification> {
+        self.data().still_whole()?;
+        let mut found = Verification::default();
+        let mut windows = Windows {
+            index: Window::new(self.data(), INDEX_WINDOW),
+            records: Window::new(self.data(), WINDOW),
+            index_offset: self.header().index_offset,
+        };
+        for index in 0..self.len() {
+            if index % STRIDE == 0 && !progress(index, self.len()) {
+                return Err(Error::Cancelled);
+            }
+            match self.heads(&mut windows, index) {
+                Ok([input, target]) => {
+                    windows.read_all(input.offset, target.end)?;
+                    let bytes = target.end.saturating_sub(input.offset);
+                    found.bytes = found.bytes.saturating_add(bytes);
+                }
+                Err(error @ Error::Map(_)) => return Err(error),
+                Err(error) => {
+                    found.bad_records = found.bad_records.saturating_add(1);
+                    found.first_bad.get_or_insert(error);
+                }
+            }
+            found.records = found.records.saturating_add(1);
+        }
+        if progress(self.len(), self.len()) {
+            Ok(found)
+        } else {
+            Err(Error::Cancelled)
+        }
+    }
+}
+
+/// One window for the index and one for the records, so that neither moves to and fro.
+struct Windows<'a> {
+    index: Window<'a>,
+    records: Window<'a>,
+    index_offset: u64,
+}
+
+impl Windows<'_> {
+    fn read_all(&mut self, from: u64, to: u64) -> Result<()> {
+        let mut at = from;
+        while at < to {
+            let got = self.records.some_bytes(at, to.saturating_sub(at))?.len();
+            at = at.saturating_add(got as u64);
+        }
+        Ok(())
+    }
+}
+
+impl crate::map::Fetch for Windows<'_> {
+    fn u32_at(&mut self, offset: u64) -> crate::map::Result<u32> {
+        self.records.u32_at(offset)
+    }
+
+    fn u64_at(&mut self, offset: u64) -> crate::map::Result<u64> {
+        if offset >= self.index_offset {
+            self.index.u64_at(offset)
+        } else {
+            self.records.u64_at(offset)
+        }
+    }
+}

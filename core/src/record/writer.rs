@@ -1,0 +1,315 @@
+//! Records written to a temporary that becomes the file when it is finished.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::error::{Error, Result};
+use super::rrec::{self, ENTRY_BYTES, Entry, FIELDS, Header};
+use crate::map::{self, Origin, Publication, Storage};
+use crate::tensor::TensorView;
+
+/// Writes go out in multiples of this, at multiples of this, so that the page cache keeps them in
+/// large folios.
+const WRITE: usize = 4 << 20;
+
+/// A tensor from this size on is written from where it lies, not through the buffer.
+const DIRECT: u64 = WRITE as u64;
+
+/// Writes a record file. Nothing appears at the path before [`RecordWriter::finish`]; dropped
+/// before, the writer leaves nothing.
+#[derive(Debug)]
+pub struct RecordWriter {
+    publication: Publication,
+    /// What isn't written yet, from byte `written` of the file on.
+    buffer: Vec<u8>,
+    written: u64,
+    index: Vec<Entry>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Finished,
+    Poisoned,
+}
+
+impl RecordWriter {
+    /// Starts a file that will appear at `path`, replacing what stands there if `replace` is set.
+    ///
+    /// # Errors
+    /// Those of [`Publication::create`]; memory.
+    pub fn create(storage: Arc<dyn Storage>, path: &Path, replace: bool) -> Result<RecordWriter> {
+        let publication = Publication::create(storage, path, replace)?;
+        let mut writer = RecordWriter {
+            publication,
+            buffer: Vec::new(),
+            written: 0,
+            index: Vec::new(),
+            state: State::Open,
+        };
+        writer.reserve(2 * WRITE)?;
+        writer
+            .buffer
+            .extend_from_slice(&Header::UNFINISHED.encode());
+        Ok(writer)
+    }
+
+    /// The records appended so far.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.index.len() as u64
+    }
+
+    /// Where the unfinished file is.
+    #[must_use]
+    pub fn temporary(&self) -> &Path {
+        self.publication.temporary()
+    }
+
+    /// Appends one record: input and target. What the format can't hold is refused and leaves the
+    /// writer as it was; a failed write poisons it.
+    ///
+    /// # Errors
+    /// [`Error::Schema`], [`Error::FormatDType`], [`Error::FormatShape`], [`Error::Closed`],
+    /// those of [`Publication::write`].
+    pub fn append(&mut self, tensors: &[TensorView<'_>]) -> Result<()> {
+        self.check_open()?;
+        let pair = pair(tensors)?;
+        check(&pair)?;
+        self.append_checked(&pair)
+    }
+
+    /// Appends as many records as the columns have rows: record i is row i of each column. The
+    /// columns are checked before the first record is written.
+    ///
+    /// # Errors
+    /// As [`RecordWriter::append`].
+    pub fn append_batch(&mut self, columns: &[TensorView<'_>]) -> Result<()> {
+        self.check_open()?;
+        let columns = pair(columns)?;
+        let mut rows = None;
+        for (field, column) in columns.iter().enumerate() {
+            let Some(&own) = column.shape().dims().first() else {
+                let why = "a column needs a first dimension, the number of records".to_owned();
+                return Err(Error::FormatShape { field, why });
+            };
+            if rows.is_some_and(|rows| rows != own) {
+                let why = format!("the column has {own} rows, the one before it {:?}", rows);
+                return Err(Error::FormatShape { field, why });
+            }
+            rows = Some(own);
+        }
+        let rows = u64::try_from(rows.unwrap_or(0)).unwrap_or(0);
+        for row in 0..rows {
+            let [input, target] = columns.map(|column| column.row(row));
+            let (Some(input), Some(target)) = (input, target) else {
+                let why = "blocks have no rows".to_owned();
+                return Err(Error::Schema { why });
+            };
+            // All rows of a column are alike: checking the first checks them all.
+            if row == 0 {
+                check(&[input, target])?;
+            }
+            self.append_checked(&[input, target])?;
+        }
+        Ok(())
+    }
+
+    fn append_checked(&mut self, pair: &[TensorView<'_>; FIELDS]) -> Result<()> {
+        let room = pair.iter().map(buffered_bytes).sum::<usize>();
+        self.reserve(room)?;
+        let offset = self.position();
+        for tensor in pair {
+            if let Err(error) = self.put(tensor) {
+                self.state = State::Poisoned;
+                return Err(error);
+            }
+        }
+        self.index.push(Entry {
+            offset,
+            length: self.position() - offset,
+        });
+        self.drain(WRITE)
+    }
+
+    /// Appends a record in the format's own bytes, given in pieces.
+    pub(super) fn append_encoded(
+        &mut self,
+        length: u64,
+        mut piece: impl FnMut(u64, &mut Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
+        self.check_open()?;
+        self.reserve(WRITE)?;
+        let offset = self.position();
+        while self.position() - offset < length {
+            let before = self.buffer.len();
+            let done = self.position() - offset;
+            if let Err(error) = piece(done, &mut self.buffer) {
+                self.state = State::Poisoned;
+                return Err(error);
+            }
+            debug_assert!(self.buffer.len() > before);
+            self.drain(WRITE)?;
+        }
+        self.index.push(Entry { offset, length });
+        Ok(())
+    }
+
+    /// Writes what is left and the index, patches the header, and publishes the file durably.
+    /// Done, or failed, the writer can only be closed.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]; those of [`Publication::write`] and [`Publication::publish`].
+    pub fn finish(&mut self) -> Result<()> {
+        self.check_open()?;
+        // Whatever happens now, there is no second try: a failed sync can't be repeated.
+        self.state = State::Poisoned;
+        let index_offset = self.position();
+        self.drain(1)?;
+        for entries in self.index.chunks(WRITE / ENTRY_BYTES as usize) {
+            self.buffer.clear();
+            self.buffer
+                .extend(entries.iter().flat_map(|entry| entry.encode()));
+            self.publication.write(&self.buffer, self.written)?;
+            self.written += self.buffer.len() as u64;
+        }
+        let header = Header {
+            records: self.count(),
+            index_offset,
+        };
+        self.publication.write(&header.encode(), 0)?;
+        self.publication.publish()?;
+        self.state = State::Finished;
+        self.buffer = Vec::new();
+        Ok(())
+    }
+
+    /// The file's length so far.
+    fn position(&self) -> u64 {
+        self.written + self.buffer.len() as u64
+    }
+
+    fn put(&mut self, tensor: &TensorView<'_>) -> Result<()> {
+        let tag = rrec::tag_of_dtype(tensor.dtype()).unwrap_or(u32::MAX);
+        let ndim = tensor.shape().ndim() as u32;
+        self.buffer.extend_from_slice(&ndim.to_le_bytes());
+        for &dim in tensor.shape().dims() {
+            self.buffer.extend_from_slice(&(dim as u32).to_le_bytes());
+        }
+        self.buffer.extend_from_slice(&tag.to_le_bytes());
+        match tensor.dense().filter(|_| is_direct(tensor)) {
+            Some(bytes) => {
+                self.drain(1)?;
+                self.publication.write(bytes, self.written)?;
+                self.written += bytes.len() as u64;
+            }
+            None => {
+                if !tensor.append_to(&mut self.buffer) {
+                    return Err(self.out_of_memory(tensor.bytes()));
+                }
+            }
+        }
+        let padding = tensor.bytes().wrapping_neg() % 4;
+        self.buffer.extend((0..padding).map(|_| 0));
+        Ok(())
+    }
+
+    /// Writes out the buffer once it holds `least` bytes: whole write units, so that all but the
+    /// first write after a direct one stay aligned, or everything if `least` is 1.
+    fn drain(&mut self, least: usize) -> Result<()> {
+        if self.buffer.len() < least {
+            return Ok(());
+        }
+        let unaligned = (self.position() % WRITE as u64) as usize;
+        let keep = if least == 1 || unaligned > self.buffer.len() {
+            0
+        } else {
+            unaligned
+        };
+        let write = self.buffer.len() - keep;
+        let out = self.buffer.get(..write).unwrap_or_default();
+        if let Err(error) = self.publication.write(out, self.written) {
+            self.state = State::Poisoned;
+            return Err(error.into());
+        }
+        self.written += write as u64;
+        self.buffer.drain(..write);
+        Ok(())
+    }
+
+    /// Makes room for so many more bytes in the buffer and one more index entry, so that what
+    /// follows can't run out of memory half way.
+    fn reserve(&mut self, bytes: usize) -> Result<()> {
+        let room = self.buffer.try_reserve(bytes).is_ok() && self.index.try_reserve(1).is_ok();
+        if room {
+            Ok(())
+        } else {
+            Err(self.out_of_memory(bytes as u64))
+        }
+    }
+
+    fn out_of_memory(&self, bytes: u64) -> Error {
+        map::Error::OutOfMemory {
+            bytes,
+            origin: self.origin(),
+        }
+        .into()
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::Path(self.publication.path().to_owned())
+    }
+
+    fn check_open(&self) -> Result<()> {
+        let (why, poisoned) = match self.state {
+            State::Open => return Ok(()),
+            State::Finished => ("has finished", false),
+            State::Poisoned => ("failed earlier", true),
+        };
+        Err(Error::Closed {
+            origin: self.origin(),
+            why,
+            poisoned,
+        })
+    }
+}
+
+fn is_direct(tensor: &TensorView<'_>) -> bool {
+    tensor.bytes() >= DIRECT && tensor.dense().is_some()
+}
+
+/// The bytes that a tensor takes in the buffer, head and padding included.
+fn buffered_bytes(tensor: &TensorView<'_>) -> usize {
+    let elements = if is_direct(tensor) { 0 } else { tensor.bytes() };
+    64 + usize::try_from(elements).unwrap_or(usize::MAX / 4)
+}
+
+fn pair<'a>(tensors: &[TensorView<'a>]) -> Result<[TensorView<'a>; FIELDS]> {
+    tensors.try_into().map_err(|_| Error::Schema {
+        why: format!(
+            "rrec version 1 has {FIELDS} tensors a record, not {}",
+            tensors.len()
+        ),
+    })
+}
+
+/// Checks that the format can hold the tensors.
+fn check(pair: &[TensorView<'_>; FIELDS]) -> Result<()> {
+    for (field, tensor) in pair.iter().enumerate() {
+        let dtype = tensor.dtype();
+        if rrec::tag_of_dtype(dtype).is_none() {
+            return Err(Error::FormatDType { field, dtype });
+        }
+        if let Some(dim) = tensor
+            .shape()
+            .dims()
+            .iter()
+            .find(|&&dim| u32::try_from(dim).is_err())
+        {
+            let why = format!("dimension {dim} doesn't fit the 32 bits that rrec gives it");
+            return Err(Error::FormatShape { field, why });
+        }
+    }
+    Ok(())
+}
