@@ -105,6 +105,14 @@ pub enum Error {
         /// The file.
         origin: Origin,
     },
+    /// A file whose writing has ended.
+    #[error("writing {origin} has {why} before; nothing more can be written")]
+    Closed {
+        /// The file.
+        origin: Origin,
+        /// How it ended.
+        why: &'static str,
+    },
     /// A path that can't be used.
     #[error("the path {path:?} names no file: {why}")]
     BadPath {
@@ -172,6 +180,7 @@ impl Report for Error {
             Error::Compressed { .. } => Kind::Malformed,
             Error::OutOfMemory { .. } => Kind::OutOfMemory,
             Error::Forked { .. } => Kind::Forked,
+            Error::Closed { .. } => Kind::Poisoned,
             Error::BadPath { .. } => Kind::InvalidArgument,
         }
     }
@@ -195,6 +204,7 @@ impl Report for Error {
             | Error::OverCap { origin, .. }
             | Error::Compressed { origin, .. }
             | Error::OutOfMemory { origin, .. }
+            | Error::Closed { origin, .. }
             | Error::Forked { origin } => (origin, None),
             Error::BadPath { path, .. } => {
                 return Place {

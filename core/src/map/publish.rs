@@ -22,7 +22,16 @@ pub struct Publication {
     temporary: PathBuf,
     replace: bool,
     process: u32,
-    renamed: bool,
+    state: State,
+}
+
+/// How far a publication has come. Every failure is final: what a failed write or sync left behind
+/// can't be known, and a second sync would say that all is well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    Failed,
+    Published,
 }
 
 /// Long enough for any file name here once the suffix is added.
@@ -67,7 +76,7 @@ impl Publication {
             temporary,
             replace,
             process,
-            renamed: false,
+            state: State::Open,
         })
     }
 
@@ -83,28 +92,26 @@ impl Publication {
         &self.temporary
     }
 
-    /// Writes at `offset` of the temporary.
+    /// Writes at `offset` of the temporary. A failure is final.
     ///
     /// # Errors
-    /// The system's; [`Error::Forked`].
-    pub fn write(&self, bytes: &[u8], offset: u64) -> Result<()> {
-        self.check_process()?;
-        let origin = Origin::Path(self.temporary.clone());
-        self.file
-            .write_all_at(bytes, offset)
-            .map_err(Error::io_at("write", &origin, offset))
+    /// The system's; [`Error::Forked`]; [`Error::Closed`] after a failure or when published.
+    pub fn write(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.attempt(|own| {
+            let origin = Origin::Path(own.temporary.clone());
+            own.file.write_all_at(bytes, offset).map_err(Error::io_at("write", &origin, offset))
+        })
     }
 
-    /// Gives the temporary's first `len` bytes their space on the disk.
+    /// Gives the temporary's first `len` bytes their space on the disk. A failure is final.
     ///
     /// # Errors
-    /// The system's, no space above all; [`Error::Forked`].
-    pub fn allocate(&self, len: u64) -> Result<()> {
-        self.check_process()?;
-        let origin = Origin::Path(self.temporary.clone());
-        self.file
-            .allocate(len)
-            .map_err(Error::io("allocate space for", &origin))
+    /// As [`Publication::write`]; no space above all.
+    pub fn allocate(&mut self, len: u64) -> Result<()> {
+        self.attempt(|own| {
+            let origin = Origin::Path(own.temporary.clone());
+            own.file.allocate(len).map_err(Error::io("allocate space for", &origin))
+        })
     }
 
     /// Syncs the temporary, gives it its final name and syncs the folder.
@@ -113,50 +120,57 @@ impl Publication {
     /// folder fails, the whole file stands there, but a power cut may still undo that.
     ///
     /// # Errors
-    /// The system's; [`Error::Exists`]; [`Error::Forked`].
+    /// As [`Publication::write`]; [`Error::Exists`].
     pub fn publish(&mut self) -> Result<()> {
-        self.check_process()?;
-        let temporary = Origin::Path(self.temporary.clone());
-        self.file.sync().map_err(Error::io("sync", &temporary))?;
-        if self.replace {
-            self.storage
-                .rename(&self.temporary, &self.path)
-                .map_err(Error::io_path("publish", &self.path))?;
-        } else {
-            self.storage
-                .rename_new(&self.temporary, &self.path)
-                .map_err(|error| {
-                    let origin = Origin::Path(self.path.clone());
-                    match error.kind() {
-                        std::io::ErrorKind::AlreadyExists => Error::Exists { origin },
-                        _ => Error::io("publish", &origin)(error),
-                    }
-                })?;
-        }
-        self.renamed = true;
+        self.attempt(|own| {
+            let temporary = Origin::Path(own.temporary.clone());
+            own.file.sync().map_err(Error::io("sync", &temporary))?;
+            own.rename()
+        })?;
+        self.state = State::Published;
         let folder = match self.path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        self.storage
-            .sync_folder(folder)
-            .map_err(Error::io_path("sync the folder", folder))
+        self.storage.sync_folder(folder).map_err(Error::io_path("sync the folder", folder))
     }
 
-    fn check_process(&self) -> Result<()> {
-        if std::process::id() == self.process {
-            Ok(())
-        } else {
-            Err(Error::Forked {
-                origin: Origin::Path(self.path.clone()),
-            })
+    fn rename(&self) -> Result<()> {
+        if self.replace {
+            let renamed = self.storage.rename(&self.temporary, &self.path);
+            return renamed.map_err(Error::io_path("publish", &self.path));
         }
+        self.storage.rename_new(&self.temporary, &self.path).map_err(|error| {
+            let origin = Origin::Path(self.path.clone());
+            match error.kind() {
+                std::io::ErrorKind::AlreadyExists => Error::Exists { origin },
+                _ => Error::io("publish", &origin)(error),
+            }
+        })
+    }
+
+    /// Does one step of an open publication; one that fails is the last.
+    fn attempt(&mut self, step: impl FnOnce(&Publication) -> Result<()>) -> Result<()> {
+        let origin = || Origin::Path(self.path.clone());
+        if std::process::id() != self.process {
+            return Err(Error::Forked { origin: origin() });
+        }
+        match self.state {
+            State::Open => {}
+            State::Failed => return Err(Error::Closed { origin: origin(), why: "failed" }),
+            State::Published => return Err(Error::Closed { origin: origin(), why: "finished" }),
+        }
+        let result = step(self);
+        if result.is_err() {
+            self.state = State::Failed;
+        }
+        result
     }
 }
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        if self.renamed || std::process::id() != self.process {
+        if self.state == State::Published || std::process::id() != self.process {
             return;
         }
         if let Err(error) = self.storage.remove(&self.temporary) {

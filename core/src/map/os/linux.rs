@@ -159,8 +159,12 @@ pub(in crate::map) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match check(result) {
         Err(error) if matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS)) => {
             // A file system without the flag: a hard link refuses an existing name as well.
+            // Once it stands there, a leftover temporary is no failure.
             std::fs::hard_link(from, to)?;
-            std::fs::remove_file(from)
+            if let Err(error) = std::fs::remove_file(from) {
+                log::warn!("cannot remove '{}': {error}", from.display());
+            }
+            Ok(())
         }
         result => result,
     }

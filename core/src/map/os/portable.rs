@@ -122,7 +122,10 @@ pub(in crate::map) fn sync_folder(folder: &Path) -> io::Result<()> {
 pub(in crate::map) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     // A hard link refuses an existing name.
     fs::hard_link(from, to)?;
-    fs::remove_file(from)
+    if let Err(error) = fs::remove_file(from) {
+        log::warn!("cannot remove '{}': {error}", from.display());
+    }
+    Ok(())
 }
 
 pub(in crate::map) fn advise(_: *const u8, _: usize, _: MemoryAdvice) -> io::Result<()> {

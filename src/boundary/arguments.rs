@@ -1,0 +1,107 @@
+//! Plain arguments, checked.
+
+use std::ffi::{CStr, CString, OsStr, c_char, c_void};
+use std::path::Path;
+
+use super::failure::Failure;
+use crate::callbacks::adit_progress_fn;
+
+/// A path: any bytes but NUL on Unix, UTF-8 elsewhere.
+///
+/// # Safety
+/// `ptr` is null or a NUL-terminated string that lives for `'a`.
+pub(crate) unsafe fn path_argument<'a>(
+    ptr: *const c_char,
+    parameter: &str,
+) -> Result<&'a Path, Failure> {
+    if ptr.is_null() {
+        return Err(Failure::null(parameter));
+    }
+    // SAFETY: not null, so NUL-terminated by the caller's promise.
+    let bytes = unsafe { CStr::from_ptr(ptr) };
+    if bytes.is_empty() {
+        return Err(Failure::invalid(format_args!(
+            "{parameter} is an empty string"
+        )));
+    }
+    os_str(bytes).map(Path::new).ok_or_else(|| {
+        Failure::invalid(format_args!(
+            "{parameter} is not UTF-8, which paths are on this system"
+        ))
+    })
+}
+
+#[cfg(unix)]
+fn os_str(bytes: &CStr) -> Option<&OsStr> {
+    use std::os::unix::ffi::OsStrExt;
+    Some(OsStr::from_bytes(bytes.to_bytes()))
+}
+
+#[cfg(not(unix))]
+fn os_str(bytes: &CStr) -> Option<&OsStr> {
+    bytes.to_str().ok().map(OsStr::new)
+}
+
+/// A path as C has it.
+#[cfg(unix)]
+pub(crate) fn path_to_c(path: &Path) -> Option<CString> {
+    use std::os::unix::ffi::OsStrExt;
+    CString::new(path.as_os_str().as_bytes()).ok()
+}
+
+/// A path as C has it.
+#[cfg(not(unix))]
+pub(crate) fn path_to_c(path: &Path) -> Option<CString> {
+    CString::new(path.to_str()?).ok()
+}
+
+/// The engine's value for an enumerator of the caller.
+pub(crate) fn choose<T: Copy>(
+    value: i32,
+    parameter: &str,
+    of: &str,
+    table: &[(i32, T)],
+) -> Result<T, Failure> {
+    let found = table.iter().find(|(known, _)| *known == value);
+    found
+        .map(|(_, value)| *value)
+        .ok_or_else(|| Failure::invalid(format_args!("{parameter} is {value}, which is no {of}")))
+}
+
+/// An array of `len` elements; with `len` 0 the pointer is never read.
+///
+/// # Safety
+/// `ptr` is null or valid for reading `len` elements for `'a`, and nobody writes there meanwhile.
+pub(crate) unsafe fn slice<'a, T>(
+    ptr: *const T,
+    len: usize,
+    parameter: &str,
+) -> Result<&'a [T], Failure> {
+    if len == 0 {
+        return Ok(&[]);
+    }
+    if ptr.is_null() {
+        return Err(Failure::null(parameter));
+    }
+    if !ptr.is_aligned() || len > isize::MAX as usize / size_of::<T>() {
+        let why = "is misaligned, or so long that it can't be in memory";
+        return Err(Failure::invalid(format_args!("{parameter} {why}")));
+    }
+    // SAFETY: not null, aligned and of a possible size; readable by the caller's promise.
+    Ok(unsafe { std::slice::from_raw_parts(ptr, len) })
+}
+
+/// The caller's progress callback as a closure; without one it lets everything go on.
+///
+/// # Safety
+/// `callback` may be called with `ctx` as long as the closure lives.
+pub(crate) unsafe fn progress_of(
+    callback: adit_progress_fn,
+    ctx: *mut c_void,
+) -> impl FnMut(u64, u64) -> bool {
+    move |done, total| match callback {
+        // SAFETY: the caller's promise.
+        Some(callback) => unsafe { callback(ctx, done, total) == 0 },
+        None => true,
+    }
+}

@@ -1,0 +1,133 @@
+//! Outputs: zero from the start, written on success.
+
+use super::failure::Failure;
+
+/// A type whose value with all bytes zero is what a failed call leaves.
+///
+/// # Safety
+/// All bytes zero are a value.
+pub(crate) unsafe trait Zeroable: Copy {}
+
+// SAFETY: a null pointer.
+unsafe impl<T> Zeroable for *mut T {}
+// SAFETY: the number 0.
+unsafe impl Zeroable for u64 {}
+// SAFETY: the number 0.
+unsafe impl Zeroable for usize {}
+
+/// A place that the caller gave for one value.
+pub(crate) struct Out<T>(*mut T);
+
+impl<T: Zeroable> Out<T> {
+    /// Zeroes the place.
+    ///
+    /// # Safety
+    /// `ptr` is null or valid for writing as long as the result lives.
+    pub(crate) unsafe fn zeroed(ptr: *mut T) -> Out<T> {
+        if !ptr.is_null() {
+            // SAFETY: not null, so valid for writing by the caller's promise.
+            unsafe { ptr.write_bytes(0, 1) };
+        }
+        Out(ptr)
+    }
+
+    /// Refuses NULL.
+    pub(crate) fn required(&self, parameter: &str) -> Result<(), Failure> {
+        if self.0.is_null() {
+            Err(Failure::null(parameter))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Writes the value, unless the caller gave NULL.
+    pub(crate) fn set(&self, value: T) {
+        if !self.0.is_null() {
+            // SAFETY: not null, so valid for writing by the promise of `zeroed`.
+            unsafe { self.0.write(value) };
+        }
+    }
+}
+
+/// A struct that the caller gave to be filled, whose first field says how much of it there is.
+pub(crate) struct SizedOut<T> {
+    ptr: *mut T,
+    size: usize,
+}
+
+impl<T: Zeroable> SizedOut<T> {
+    /// Zeroes what follows the size.
+    ///
+    /// # Safety
+    /// `T` is `repr(C)` with a `usize` first; `ptr` is null or readable and writable for as many
+    /// bytes as that first field says, as long as the result lives.
+    pub(crate) unsafe fn zeroed(ptr: *mut T) -> SizedOut<T> {
+        if ptr.is_null() {
+            return SizedOut { ptr, size: 0 };
+        }
+        // SAFETY: not null, so at least the size is readable by the caller's promise.
+        let size = unsafe { ptr.cast::<usize>().read() };
+        let out = SizedOut { ptr, size };
+        if let Some(rest) = out.known().checked_sub(size_of::<usize>()) {
+            let after_size = ptr.cast::<u8>().wrapping_add(size_of::<usize>());
+            // SAFETY: `rest` more bytes are writable by the caller's promise.
+            unsafe { after_size.write_bytes(0, rest) };
+        }
+        out
+    }
+
+    fn known(&self) -> usize {
+        self.size.min(size_of::<T>())
+    }
+
+    /// Refuses NULL, and a size that nobody set.
+    pub(crate) fn required(&self, parameter: &str) -> Result<(), Failure> {
+        if self.ptr.is_null() {
+            Err(Failure::null(parameter))
+        } else {
+            self.optional(parameter)
+        }
+    }
+
+    /// Refuses a size that nobody set.
+    pub(crate) fn optional(&self, parameter: &str) -> Result<(), Failure> {
+        if !self.ptr.is_null() && self.size < size_of::<usize>() {
+            return Err(Failure::invalid(format_args!(
+                "{parameter}->struct_size is {}; set it to sizeof(*{parameter})",
+                self.size
+            )));
+        }
+        Ok(())
+    }
+
+    /// Writes as much of the value as the caller has room for, but not the size.
+    pub(crate) fn set(&self, value: T) {
+        let skip = size_of::<usize>();
+        if let Some(rest) = self
+            .known()
+            .checked_sub(skip)
+            .filter(|_| !self.ptr.is_null())
+        {
+            let from = (&raw const value).cast::<u8>().wrapping_add(skip);
+            let to = self.ptr.cast::<u8>().wrapping_add(skip);
+            // SAFETY: `rest` bytes after the size lie inside `value` and, by the promise of
+            // `zeroed`, inside the caller's struct; a local doesn't overlap it.
+            unsafe { from.copy_to_nonoverlapping(to, rest) };
+        }
+    }
+}
+
+/// Writes the first `cap` of `own` to the caller's array, which may be null if `cap` is 0.
+///
+/// # Safety
+/// `dims` is null or writable for `cap` sizes.
+pub(crate) unsafe fn write_dims(own: &[i64], dims: *mut i64, cap: usize) -> Result<(), Failure> {
+    if dims.is_null() && cap > 0 {
+        return Err(Failure::null("dims"));
+    }
+    for (axis, &dim) in own.iter().take(cap).enumerate() {
+        // SAFETY: axis < cap, so writable by the caller's promise.
+        unsafe { dims.wrapping_add(axis).write(dim) };
+    }
+    Ok(())
+}
