@@ -6,17 +6,17 @@
 mod boundary;
 
 // The sections, in the order in which the header has them.
-mod array;
+mod version;
+mod error;
+mod dtype;
+mod tensor;
 mod callbacks;
 mod data;
-mod dtype;
-mod error;
-mod record_reader;
-mod record_recover;
 mod record_schema;
 mod record_writer;
-mod tensor;
-mod version;
+mod record_reader;
+mod record_recover;
+mod array;
 
 #[cfg(feature = "test-hooks")]
 mod test_hooks;

@@ -1,0 +1,87 @@
+# adit: what a user or developer runs. `make help` lists it.
+#
+# Needs a C compiler, make and cargo.
+
+CARGO ?= cargo
+CC ?= cc
+PREFIX ?= /usr/local
+DESTDIR ?=
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+ABI := $(shell sed -n 's/^pub const ADIT_ABI_VERSION: u32 = \(.*\);/\1/p' src/version.rs)
+RELEASE := $(CARGO_TARGET_DIR)/release
+LIB := build/lib
+EXAMPLE_FLAGS := -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iinclude -L$(LIB) \
+	-Wl,-rpath,$(CURDIR)/$(LIB)
+
+.PHONY: help demo test lib examples header lint docs bench peer-test fuzz install clean
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make demo     build the library, train on handwritten digits with it
+demo: examples
+	@mkdir -p build/demo
+	build/examples/train_digits tests/data/digits build/demo
+	build/examples/inspect build/demo/test.rrec tests/data/digits/labels_u8.npy
+
+## make test     everything the project checks
+test:
+	@tests/run.sh
+
+## make lib      build/lib: the shared library with its SONAME links, the static one
+lib:
+	$(CARGO) build --release --lib
+	@mkdir -p $(LIB)
+	@ln -sf $(RELEASE)/libadit.so $(LIB)/libadit.so.$(ABI)
+	@ln -sf libadit.so.$(ABI) $(LIB)/libadit.so
+	@ln -sf $(RELEASE)/libadit.a $(LIB)/libadit.a
+
+## make examples build/examples: the programs of examples-c
+examples: lib
+	@mkdir -p build/examples
+	$(CC) $(EXAMPLE_FLAGS) examples-c/train_digits.c -o build/examples/train_digits -ladit -lm
+	$(CC) $(EXAMPLE_FLAGS) examples-c/inspect.c -o build/examples/inspect -ladit
+
+## make header   generate include/adit.h from src
+header:
+	$(CARGO) run -q -p adit-header
+
+## make lint     formatting and lints, warnings as errors
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+
+## make docs     the Rust documentation, warnings as errors
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --all-features
+
+## make bench    side by side with the peers: lines of RATIO, name, ours, peer, ratio, peer
+bench: lib
+	ADIT_LIB_DIR=$(CURDIR)/$(LIB) $(CARGO) run --release --manifest-path benches/Cargo.toml
+
+## make peer-test our files read by the peers, and theirs by us
+peer-test: lib
+	ADIT_LIB_DIR=$(CURDIR)/$(LIB) $(CARGO) test --release --manifest-path benches/Cargo.toml
+
+## make fuzz     each fuzz target for FUZZ_SECONDS (60); needs a nightly toolchain
+fuzz:
+	fuzz/run.sh
+
+## make install  PREFIX (/usr/local), DESTDIR: library, header, pkg-config file
+install: lib
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)
+	install -m 755 $(RELEASE)/libadit.so $(DESTDIR)$(LIBDIR)/libadit.so.$(VERSION)
+	ln -sf libadit.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libadit.so.$(ABI)
+	ln -sf libadit.so.$(ABI) $(DESTDIR)$(LIBDIR)/libadit.so
+	install -m 644 $(RELEASE)/libadit.a $(DESTDIR)$(LIBDIR)/libadit.a
+	install -m 644 include/adit.h $(DESTDIR)$(INCLUDEDIR)/adit.h
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' adit.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/adit.pc
+
+clean:
+	rm -rf build
+	$(CARGO) clean

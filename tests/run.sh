@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Everything the project checks: what `make test` runs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=${CARGO_TARGET_DIR:-target}
+cargo=${CARGO:-cargo}
+mkdir -p "$target"
+export ADIT_SKIPPED="$target/skipped.txt"
+rm -f "$ADIT_SKIPPED"
+
+step() { printf '\n== %s\n' "$*"; }
+
+skip() {
+    echo "SKIPPED: $*"
+    echo "SKIPPED: $*" >> "$ADIT_SKIPPED"
+}
+
+step "what the tests need"
+tests/install-deps.sh
+
+step "formatting and lints"
+if $cargo clippy --version > /dev/null 2>&1 && $cargo fmt --version > /dev/null 2>&1; then
+    make --no-print-directory lint
+else
+    skip "formatting and lints (clippy, rustfmt)"
+fi
+
+step "tests of the engine, the header tool and the C programs"
+$cargo test --workspace --all-features
+
+step "documentation"
+make --no-print-directory docs
+
+step "the same files as the peer"
+make --no-print-directory peer-test
+
+step "skipped"
+if [ -s "$ADIT_SKIPPED" ]; then
+    sort -u "$ADIT_SKIPPED"
+    echo "$(sort -u "$ADIT_SKIPPED" | wc -l) checks skipped, all others passed"
+else
+    echo "nothing skipped, all checks passed"
+fi
