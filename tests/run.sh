@@ -28,6 +28,10 @@ fi
 step "tests of the engine, the header tool and the C programs"
 $cargo test --workspace --all-features
 
+step "the code paths of other systems, as far as they compile here"
+RUSTFLAGS="--cfg adit_portable -D warnings" CARGO_TARGET_DIR="$target/portable" \
+    $cargo check -p adit-core --all-features
+
 step "documentation"
 make --no-print-directory docs
 

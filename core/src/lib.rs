@@ -6,7 +6,7 @@
 //! 1. [`error`], [`dtype`]
 //! 2. [`map`] (a file's bytes), [`kernel`] (loops over elements)
 //! 3. [`tensor`] (dtype, shape and strides over borrowed bytes)
-//! 4. [`record`], [`array`] (file formats)
+//! 4. [`record`], [`mod@array`] (file formats)
 //!
 //! Every file is hostile until it is checked: arithmetic on sizes from files is checked, nothing
 //! is allocated by a number that a file claims, and nothing panics on a file's contents.

@@ -1,16 +1,17 @@
 //! What differs between systems: the only place of this room with calls of one of them.
 //!
 //! `linux` is tested. `portable` stands in elsewhere with what the standard library has: advice
-//! is ignored, residency isn't known.
+//! is ignored, residency isn't known. `--cfg adit_portable` takes it on Linux too, so that it is at
+//! least compiled and tried there.
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(adit_portable)))]
 mod linux;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(adit_portable)))]
 pub(super) use linux::*;
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), adit_portable))]
 mod portable;
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), adit_portable))]
 pub(super) use portable::*;
 
 /// Advice on a stretch of mapped memory.

@@ -52,6 +52,18 @@ pub(in crate::map) fn cannot_map(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Unsupported
 }
 
+#[cfg(unix)]
+pub(in crate::map) fn duplicate(descriptor: i32) -> io::Result<File> {
+    use std::os::fd::BorrowedFd;
+    if descriptor < 0 {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no open descriptor"));
+    }
+    // SAFETY: only duplicated at once, which fails on a number that isn't open.
+    let given = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    Ok(File::from(given.try_clone_to_owned()?))
+}
+
+#[cfg(not(unix))]
 pub(in crate::map) fn duplicate(_descriptor: i32) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -1,0 +1,61 @@
+#!/bin/bash
+# Runs every fuzz target for FUZZ_SECONDS (60) from the fixtures; fails where one finds something.
+# Usage: fuzz/run.sh [target...]
+set -euo pipefail
+cd "$(dirname "$0")"
+
+if ! cargo +nightly --version >/dev/null 2>&1; then
+    echo "SKIPPED: fuzzing needs Rust's nightly toolchain (rustup toolchain install nightly)"
+    exit 0
+fi
+if ! cargo fuzz --version >/dev/null 2>&1; then
+    cargo install cargo-fuzz --locked
+fi
+
+data=../tests/data
+seconds="${FUZZ_SECONDS:-60}"
+
+seed() {
+    local target="$1" file number=0
+    local corpus="corpus/$target"
+    mkdir -p "$corpus"
+    case "$target" in
+        inflate)
+            # An empty frame, a raw block, a skippable frame before it.
+            printf '\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00' >"$corpus/seed-empty.zst"
+            printf '\x28\xb5\x2f\xfd\x20\x03\x19\x00\x00abc' >"$corpus/seed-raw.zst"
+            printf '\x50\x2a\x4d\x18\x02\x00\x00\x00--\x28\xb5\x2f\xfd\x20\x03\x19\x00\x00abc' \
+                >"$corpus/seed-skip.zst"
+            for file in "$data"/npy/f*.npy; do
+                number=$((number + 1))
+                gzip -9nc "$file" >"$corpus/seed-$number.gz"
+                if command -v zstd >/dev/null; then
+                    zstd -19qc "$file" >"$corpus/seed-$number.zst"
+                fi
+            done
+            ;;
+        *)
+            local format="${target/recover/rrec}"
+            for file in "$data/$format"/*."$format"; do
+                # Large seeds slow every run down and reach nothing that small ones don't.
+                if [ "$(wc -c <"$file")" -le 65536 ]; then
+                    cp "$file" "$corpus/seed-$(basename "$file")"
+                fi
+            done
+            ;;
+    esac
+}
+
+targets=("$@")
+if [ "${#targets[@]}" -eq 0 ]; then
+    for file in fuzz_targets/*.rs; do
+        targets+=("$(basename "$file" .rs)")
+    done
+fi
+for target in "${targets[@]}"; do
+    seed "$target"
+    echo "== $target, $seconds s"
+    cargo +nightly fuzz run "$target" -- \
+        -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1
+done
+echo "OK: ${targets[*]}"
