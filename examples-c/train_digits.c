@@ -223,7 +223,7 @@ static int train(const char *path, model *m, uint64_t *records, uint64_t *mapped
             order[other] = kept;
         }
         for (uint64_t at = 0; at < count; at += BATCH) {
-            const uint64_t n = count - at < BATCH ? count - at : BATCH;
+            const uint64_t rest = count - at, n = rest < BATCH ? rest : (uint64_t)BATCH;
             status = adit_record_reader_gather(reader, 0, order + at, (size_t)n, images,
                                                sizeof images, NULL, NULL, &err);
             if (status == ADIT_OK)

@@ -2,17 +2,17 @@
 # Everything the project checks: what `make test` runs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-target=${CARGO_TARGET_DIR:-target}
+target=${CARGO_TARGET_DIR:-$PWD/target}
 cargo=${CARGO:-cargo}
-mkdir -p "$target"
-export ADIT_SKIPPED="$target/skipped.txt"
-rm -f "$ADIT_SKIPPED"
+mkdir -p target
+skipped=target/skipped.txt
+rm -f "$skipped"
 
 step() { printf '\n== %s\n' "$*"; }
 
 skip() {
     echo "SKIPPED: $*"
-    echo "SKIPPED: $*" >> "$ADIT_SKIPPED"
+    echo "SKIPPED: $*" >> "$skipped"
 }
 
 step "what the tests need"
@@ -39,9 +39,9 @@ step "the same files as the peer"
 make --no-print-directory peer-test
 
 step "skipped"
-if [ -s "$ADIT_SKIPPED" ]; then
-    sort -u "$ADIT_SKIPPED"
-    echo "$(sort -u "$ADIT_SKIPPED" | wc -l) checks skipped, all others passed"
+if [ -s "$skipped" ]; then
+    sort -u "$skipped"
+    echo "$(sort -u "$skipped" | wc -l) checks skipped, all others passed"
 else
     echo "nothing skipped, all checks passed"
 fi

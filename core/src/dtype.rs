@@ -4,6 +4,7 @@
 //! (which gives Q8_1, a type that lives in memory only, 40 bytes a block); their numbers are
 //! ggml's own plus 100.
 
+#[derive(Clone, Copy)]
 struct Row {
     name: &'static str,
     block_bytes: u32,
@@ -11,6 +12,12 @@ struct Row {
     align: u32,
     npy: Option<&'static str>,
 }
+
+/// One more than the largest number.
+const NUMBERS: usize = 142;
+
+/// What no dtype has.
+const NO_ROW: Row = Row { name: "", block_bytes: 1, block_elements: 1, align: 1, npy: None };
 
 macro_rules! table {
     ($(#[doc = $doc:literal] $dtype:ident = $number:literal, $name:literal, $bytes:literal,
@@ -26,19 +33,20 @@ macro_rules! table {
         impl DType {
             /// Every dtype, in the order of their numbers.
             pub const ALL: &'static [DType] = &[$(DType::$dtype,)*];
-
-            const fn row(self) -> Row {
-                match self {
-                    $(DType::$dtype => Row {
-                        name: $name,
-                        block_bytes: $bytes,
-                        block_elements: $elements,
-                        align: $align,
-                        npy: $npy,
-                    },)*
-                }
-            }
         }
+
+        /// A row for each number, so that a look-up is one load.
+        static ROWS: [Row; NUMBERS] = {
+            let mut rows = [NO_ROW; NUMBERS];
+            $(rows[$number] = Row {
+                name: $name,
+                block_bytes: $bytes,
+                block_elements: $elements,
+                align: $align,
+                npy: $npy,
+            };)*
+            rows
+        };
     };
 }
 
@@ -135,9 +143,13 @@ table! {
 }
 
 impl DType {
+    fn row(self) -> &'static Row {
+        ROWS.get(self as usize).unwrap_or(&NO_ROW)
+    }
+
     /// The name, in lower case: `"f32"`, `"q4_0"`.
     #[must_use]
-    pub const fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         self.row().name
     }
 
@@ -149,31 +161,31 @@ impl DType {
 
     /// Bytes a block: of an element, where the dtype isn't a block type.
     #[must_use]
-    pub const fn block_bytes(self) -> u32 {
+    pub fn block_bytes(self) -> u32 {
         self.row().block_bytes
     }
 
     /// Elements a block: 1 where the dtype isn't a block type.
     #[must_use]
-    pub const fn block_elements(self) -> u32 {
+    pub fn block_elements(self) -> u32 {
         self.row().block_elements
     }
 
     /// Whether elements come in blocks of more than one, so that a single one has no address.
     #[must_use]
-    pub const fn is_block(self) -> bool {
+    pub fn is_block(self) -> bool {
         self.block_elements() > 1
     }
 
     /// The alignment in bytes that a borrowed pointer to this dtype must have.
     #[must_use]
-    pub const fn align(self) -> u32 {
+    pub fn align(self) -> u32 {
         self.row().align
     }
 
     /// NumPy's type string without its byte order character, such as `f4`.
     #[must_use]
-    pub const fn npy(self) -> Option<&'static str> {
+    pub fn npy(self) -> Option<&'static str> {
         self.row().npy
     }
 
@@ -199,5 +211,30 @@ impl DType {
             .iter()
             .copied()
             .find(|dtype| dtype.npy() == Some(descr))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_one_to_one() {
+        for &dtype in DType::ALL {
+            assert_eq!(DType::from_number(dtype.number()), Some(dtype));
+            assert_eq!(DType::from_name(dtype.name()), Some(dtype));
+            assert!(dtype.npy().is_none_or(|npy| DType::from_npy(npy) == Some(dtype)));
+            assert!(dtype.align().is_power_of_two() && dtype.block_bytes() > 0);
+        }
+        assert_eq!(DType::ALL.len(), 44);
+        assert_eq!(DType::from_number(0), None);
+        assert_eq!(DType::from_name(""), None);
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!((DType::Q4_0.block_bytes(), DType::Q4_0.block_elements()), (18, 32));
+        assert_eq!((DType::Complex128.block_bytes(), DType::Complex128.align()), (16, 8));
+        assert!(DType::Q6K.is_block() && !DType::F8E8M0.is_block());
     }
 }
