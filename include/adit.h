@@ -1311,9 +1311,9 @@ typedef struct adit_record_recovery {
  * rrec records carry no checksum, so bytes that were never records can look like some. Nothing is
  * invented: the walk follows `schema`, or, if that is NULL, the dtypes and shapes of record 0,
  * and stops at the first tensor that doesn't fit, or where only zeros follow to the end of the
- * file. For records of different shapes give a schema with ADIT_DIM_ANY. A last record whose own
- * end may be unwritten (it ends in zeros over the start of a 512-byte sector, and only zeros
- * follow it) is not saved.
+ * file. For records of different shapes give a schema with ADIT_DIM_ANY. A last record whose
+ * elements end in zeros that go on behind it, to the end of the file, may never have been written
+ * whole, and is not saved.
  *
  * `progress`, which may be NULL, is told bytes. `recovery`, which may be NULL, is filled; the
  * caller sets `recovery->struct_size`. A recovery that fails or is cancelled leaves nothing at

@@ -14,12 +14,12 @@
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use adit_core::record::{GatherIo, RecordReader};
+use adit_core::record::{FIELDS, GatherIo, RecordReader};
 
 use crate::boundary::{
-    Failure, Handle, Opaque, Options, Out, SizedOut, Zeroable, choose, close, guard, guard_handle,
-    init_options, into_raw, path_argument, peek, progress_of, read_options, refuse_reserved, slice,
-    write_dims,
+    DimsOut, Failure, Handle, Opaque, Options, Out, SizedOut, Zeroable, choose, close, guard,
+    guard_handle, init_options, into_raw, path_argument, peek, progress_of, read_options,
+    refuse_reserved, slice,
 };
 use crate::callbacks::adit_progress_fn;
 use crate::data::{SharedData, adit_data, adit_data_options, buffer_of, data_options};
@@ -240,20 +240,25 @@ pub unsafe extern "C" fn adit_record_reader_get(
         if tensors.is_null() && n > 0 {
             return Err(Failure::null("tensors"));
         }
-        let record = reader.get(index)?;
-        let Some(lent) = record.get(..n) else {
-            let message = format_args!("n is {n}, but records have {} tensors", record.len());
+        if n > FIELDS {
+            let message = format_args!("n is {n}, but records have {FIELDS} tensors");
             return Err(Failure::new(adit_status::ADIT_ERR_OUT_OF_RANGE, message));
-        };
-        for (number, lent) in lent.iter().enumerate() {
-            // SAFETY: number < n, and the header asks for room for n tensors.
-            unsafe { tensors.wrapping_add(number).write(adit_tensor::lent(lent)) };
         }
+        reader.lend_each(index, |field, record| {
+            if field < n {
+                // SAFETY: field < n, and the header asks for room for n tensors, of which any
+                // bytes are a value.
+                let own = unsafe { &mut *tensors.wrapping_add(field) };
+                own.become_record(&record);
+            }
+        })?;
         Ok(())
     };
     // SAFETY: NULL or an open handle, NULL or writable, as the header asks.
     let status = unsafe { guard_handle(reader, err, body) };
-    if status != adit_status::ADIT_OK && !tensors.is_null() && n <= adit_core::record::FIELDS {
+    if status != adit_status::ADIT_OK && !tensors.is_null() {
+        // An `n` beyond what records have may be any number, so not all of it is believed.
+        let n = n.min(adit_core::record::FIELDS);
         // SAFETY: not NULL, so room for n tensors, as the header asks.
         unsafe { tensors.write_bytes(0, n) };
     }
@@ -276,11 +281,13 @@ pub unsafe extern "C" fn adit_record_reader_shape(
 ) -> adit_status {
     // SAFETY: NULL or writable, as the header asks.
     let ndim = unsafe { Out::zeroed(ndim) };
+    // SAFETY: NULL or room for cap sizes, as the header asks.
+    let dims = unsafe { DimsOut::zeroed(dims, cap) };
     let body = |reader: &RecordReader| {
         ndim.required("ndim")?;
+        dims.required("dims")?;
         let own = reader.dims(index, field)?;
-        // SAFETY: room for cap sizes, as the header asks.
-        unsafe { write_dims(&own, dims, cap) }?;
+        dims.set(&own);
         ndim.set(own.len());
         Ok(())
     };

@@ -12,6 +12,7 @@
 use std::ffi::c_void;
 
 use adit_core::dtype::DType;
+use adit_core::record::RecordTensor;
 use adit_core::tensor::{Lent, MAX_DIMS, Shape, TensorView};
 
 use crate::boundary::{Failure, Out, Zeroable, guard, slice};
@@ -100,13 +101,50 @@ impl adit_tensor {
         }
     }
 
+    const ZERO: adit_tensor = adit_tensor {
+        data: std::ptr::null(),
+        nbytes: 0,
+        dtype: 0,
+        ndim: 0,
+        shape: [0; 8],
+        strides: [0; 8],
+        flags: 0,
+        reserved0: 0,
+        reserved: [0; 4],
+    };
+
+    /// Becomes a tensor of a record. Written in place, member by member: a struct built elsewhere
+    /// and copied here takes most of the time of a get.
+    #[inline]
+    pub(crate) fn become_record(&mut self, record: &RecordTensor<'_, '_>) {
+        *self = adit_tensor::ZERO;
+        self.data = record.bytes.as_ptr().cast();
+        self.nbytes = record.bytes.len() as u64;
+        self.dtype = record.dtype.number();
+        self.ndim = record.dims.len() as i32;
+        self.flags = ADIT_TENSOR_READ_ONLY | ADIT_TENSOR_CONTIGUOUS;
+        let mut step: i64 = 1;
+        let dims = record.dims.iter().enumerate().rev();
+        for (axis, &dim) in dims {
+            let places = self.shape.get_mut(axis).zip(self.strides.get_mut(axis));
+            if let Some((size, stride)) = places {
+                *size = i64::from(dim);
+                *stride = step;
+                step = step.saturating_mul(i64::from(dim.max(1)));
+            }
+        }
+    }
+
     /// A tensor lent from a file's bytes.
     pub(crate) fn lent(lent: &Lent<'_>) -> adit_tensor {
-        let c_order = lent.dtype.is_block() || lent.strides == lent.shape.c_strides();
-        let contiguous = if c_order { ADIT_TENSOR_CONTIGUOUS } else { 0 };
+        let contiguous = if lent.fortran_order {
+            0
+        } else {
+            ADIT_TENSOR_CONTIGUOUS
+        };
         let flags = ADIT_TENSOR_READ_ONLY | contiguous;
         let (data, nbytes) = (lent.bytes.as_ptr().cast(), lent.bytes.len() as u64);
-        adit_tensor::new(data, nbytes, lent.dtype, lent.shape, lent.strides, flags)
+        adit_tensor::new(data, nbytes, lent.dtype, lent.shape, lent.strides(), flags)
     }
 
     /// A tensor in the caller's own buffer, in C order.

@@ -17,7 +17,13 @@ struct Row {
 const NUMBERS: usize = 142;
 
 /// What no dtype has.
-const NO_ROW: Row = Row { name: "", block_bytes: 1, block_elements: 1, align: 1, npy: None };
+const NO_ROW: Row = Row {
+    name: "",
+    block_bytes: 1,
+    block_elements: 1,
+    align: 1,
+    npy: None,
+};
 
 macro_rules! table {
     ($(#[doc = $doc:literal] $dtype:ident = $number:literal, $name:literal, $bytes:literal,
@@ -223,7 +229,11 @@ mod tests {
         for &dtype in DType::ALL {
             assert_eq!(DType::from_number(dtype.number()), Some(dtype));
             assert_eq!(DType::from_name(dtype.name()), Some(dtype));
-            assert!(dtype.npy().is_none_or(|npy| DType::from_npy(npy) == Some(dtype)));
+            assert!(
+                dtype
+                    .npy()
+                    .is_none_or(|npy| DType::from_npy(npy) == Some(dtype))
+            );
             assert!(dtype.align().is_power_of_two() && dtype.block_bytes() > 0);
         }
         assert_eq!(DType::ALL.len(), 44);
@@ -233,8 +243,14 @@ mod tests {
 
     #[test]
     fn sizes() {
-        assert_eq!((DType::Q4_0.block_bytes(), DType::Q4_0.block_elements()), (18, 32));
-        assert_eq!((DType::Complex128.block_bytes(), DType::Complex128.align()), (16, 8));
+        assert_eq!(
+            (DType::Q4_0.block_bytes(), DType::Q4_0.block_elements()),
+            (18, 32)
+        );
+        assert_eq!(
+            (DType::Complex128.block_bytes(), DType::Complex128.align()),
+            (16, 8)
+        );
         assert!(DType::Q6K.is_block() && !DType::F8E8M0.is_block());
     }
 }

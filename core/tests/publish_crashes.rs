@@ -36,7 +36,7 @@ fn new() -> Vec<u8> {
 }
 
 /// Several writes that don't end at sectors, the first bytes last.
-fn write(publication: &Publication) -> Result<()> {
+fn write(publication: &mut Publication) -> Result<()> {
     let new = new();
     publication.allocate(new.len() as u64)?;
     for range in [700..1500, 1500..4000, 4000..5000, 0..700] {
@@ -47,7 +47,7 @@ fn write(publication: &Publication) -> Result<()> {
 
 fn publish(storage: Arc<dyn Storage>, replace: bool) -> Result<()> {
     let mut publication = Publication::create(storage, path(), replace)?;
-    write(&publication)?;
+    write(&mut publication)?;
     publication.publish()
 }
 
@@ -138,7 +138,7 @@ fn a_second_try_after_a_failed_sync_is_no_success() {
         |disk| disk.put_durable(path(), &old),
         |storage| {
             let mut publication = Publication::create(storage, path(), true)?;
-            write(&publication)?;
+            write(&mut publication)?;
             publication.publish().or_else(|_| publication.publish())
         },
         |image, outcome| whole(image, outcome, Some(&old)),
@@ -184,7 +184,7 @@ fn a_file_that_came_meanwhile_is_never_touched() {
             let mut publication = Publication::create(storage, path(), false)?;
             shared.borrow().put_durable(path(), &old());
             came.set(true);
-            write(&publication)?;
+            write(&mut publication)?;
             publication.publish()
         },
         |image, outcome| {

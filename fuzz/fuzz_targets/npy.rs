@@ -33,7 +33,7 @@ fn use_all(array: &Array) {
     if let Ok(lent) = lent {
         assert_eq!(lent.shape.dims(), array.dims());
         assert_eq!(lent.shape.bytes(lent.dtype), Ok(lent.bytes.len() as u64));
-        let last: i128 = std::iter::zip(lent.shape.dims(), lent.strides)
+        let last: i128 = std::iter::zip(lent.shape.dims(), lent.strides())
             .map(|(&dim, stride)| i128::from(dim - 1) * i128::from(stride))
             .sum();
         let size = i128::from(lent.dtype.block_bytes());

@@ -41,13 +41,14 @@ pub unsafe fn gather_strided(
         unsafe { source.copy_to_nonoverlapping(target, run) };
         let dims = outer_shape.iter().zip(outer_strides).zip(index.iter_mut());
         for ((&dim, &stride), at) in dims.rev() {
+            // Only offsets of indices inside `shape` are ever computed: others may overflow.
             let step = stride as isize * size as isize;
-            *at += 1;
-            offset += step;
-            if *at < dim {
+            if *at + 1 < dim {
+                *at += 1;
+                offset += step;
                 break;
             }
-            offset -= step * dim as isize;
+            offset -= step * *at as isize;
             *at = 0;
         }
     }

@@ -14,7 +14,7 @@ use super::mapping::{MapMode, Mapping};
 use super::origin::Origin;
 use super::os::{self, MemoryAdvice};
 use super::region::Region;
-use super::storage::{FileInfo, FileKind, RealStorage, Storage, StorageFile};
+use super::storage::{FileKind, RealStorage, Storage, StorageFile};
 use super::{TO_END, storage};
 
 /// How a file's bytes come into memory.
@@ -121,7 +121,17 @@ impl Data {
     /// As [`Data::open`].
     pub fn open_in(storage: &dyn Storage, path: &Path, options: &DataOptions) -> Result<Data> {
         let origin = Origin::Path(path.to_owned());
-        let file = storage.open(path).map_err(Error::io("open", &origin))?;
+        let file = match storage.open(path) {
+            Ok(file) => file,
+            // What can't even be opened may be no file: a socket, for one.
+            Err(error) => match storage.kind(path) {
+                Ok(Some(kind)) if kind != FileKind::Link => {
+                    check_regular(kind, &origin)?;
+                    return Err(Error::io("open", &origin)(error));
+                }
+                _ => return Err(Error::io("open", &origin)(error)),
+            },
+        };
         Data::from_file(file, origin, 0, TO_END, options)
     }
 
@@ -186,7 +196,7 @@ impl Data {
         options: &DataOptions,
     ) -> Result<Data> {
         let info = file.info().map_err(Error::io("look at", &origin))?;
-        check_regular(&info, &origin)?;
+        check_regular(info.kind, &origin)?;
         let rest = info.len.checked_sub(offset);
         let len = match rest {
             Some(rest) if len == TO_END => rest,
@@ -361,7 +371,8 @@ impl Data {
     }
 
     /// Copies the bytes at `offset` to all of `out`. A mapped file is read by pread, so that a
-    /// file cut in the meantime is an error and not a fault.
+    /// file cut in the meantime is an error and not a fault; copy-on-write data is copied from its
+    /// map, where the changed pages are.
     ///
     /// # Errors
     /// [`Error::OutOfRange`], [`Error::Truncated`], the system's.
@@ -453,8 +464,8 @@ fn allocator(options: &DataOptions) -> Arc<dyn BulkAllocator> {
         .unwrap_or_else(|| Arc::new(SystemAllocator))
 }
 
-fn check_regular(info: &FileInfo, origin: &Origin) -> Result<()> {
-    let (what, os_code) = match info.kind {
+fn check_regular(kind: FileKind, origin: &Origin) -> Result<()> {
+    let (what, os_code) = match kind {
         FileKind::Regular => return Ok(()),
         FileKind::Folder => ("a folder", os::IS_A_FOLDER),
         FileKind::Fifo => ("a named pipe", 0),
@@ -483,12 +494,13 @@ impl FileRange {
                 .read_at(out, at)
                 .map_err(Error::io_at("read", origin, at))?;
             if got == 0 {
+                let actual = self.file.info().map_or(at, |info| info.len.min(at));
                 let expected = self.end();
                 return Err(Error::Truncated {
                     origin: origin.clone(),
                     offset,
                     expected,
-                    actual: at,
+                    actual,
                 });
             }
             at = at.saturating_add(got as u64);

@@ -14,6 +14,17 @@ pub trait Fetch {
     /// [`Error::OutOfRange`]; for a window also what [`Data::read`] gives.
     fn u32_at(&mut self, offset: u64) -> Result<u32>;
 
+    /// Fills `out` with the u32s from `offset` on.
+    ///
+    /// # Errors
+    /// As [`Fetch::u32_at`].
+    fn u32s_at(&mut self, offset: u64, out: &mut [u32]) -> Result<()> {
+        for (number, word) in (0u64..).zip(out) {
+            *word = self.u32_at(offset.saturating_add(number.saturating_mul(4)))?;
+        }
+        Ok(())
+    }
+
     /// The u64 at `offset`.
     ///
     /// # Errors
@@ -38,6 +49,13 @@ impl<'a> Mapped<'a> {
         }
     }
 
+    /// The bytes.
+    #[must_use]
+    #[inline]
+    pub fn region(&self) -> Region<'a> {
+        self.region
+    }
+
     #[cold]
     fn outside(&self, offset: u64, len: u64) -> Error {
         let size = self.data.len();
@@ -56,6 +74,14 @@ impl Fetch for Mapped<'_> {
         self.region
             .u32_at(offset)
             .ok_or_else(|| self.outside(offset, 4))
+    }
+
+    #[inline]
+    fn u32s_at(&mut self, offset: u64, out: &mut [u32]) -> Result<()> {
+        if self.region.u32s_at(offset, out) {
+            return Ok(());
+        }
+        Err(self.outside(offset, (out.len() as u64).saturating_mul(4)))
     }
 
     #[inline]

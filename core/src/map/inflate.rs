@@ -55,11 +55,12 @@ pub(super) fn inflate(
         origin,
     };
     let name = compression.name();
+    // Only its words tell flate2's checksum error from its others.
     let broken = |why: String| Error::Compressed {
         origin: origin.clone(),
         format: name,
+        checksum: why.contains("matching checksum"),
         why,
-        checksum: false,
     };
     loop {
         match compression {

@@ -99,7 +99,9 @@ impl Publication {
     pub fn write(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
         self.attempt(|own| {
             let origin = Origin::Path(own.temporary.clone());
-            own.file.write_all_at(bytes, offset).map_err(Error::io_at("write", &origin, offset))
+            own.file
+                .write_all_at(bytes, offset)
+                .map_err(Error::io_at("write", &origin, offset))
         })
     }
 
@@ -110,7 +112,9 @@ impl Publication {
     pub fn allocate(&mut self, len: u64) -> Result<()> {
         self.attempt(|own| {
             let origin = Origin::Path(own.temporary.clone());
-            own.file.allocate(len).map_err(Error::io("allocate space for", &origin))
+            own.file
+                .allocate(len)
+                .map_err(Error::io("allocate space for", &origin))
         })
     }
 
@@ -132,7 +136,9 @@ impl Publication {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        self.storage.sync_folder(folder).map_err(Error::io_path("sync the folder", folder))
+        self.storage
+            .sync_folder(folder)
+            .map_err(Error::io_path("sync the folder", folder))
     }
 
     fn rename(&self) -> Result<()> {
@@ -140,13 +146,15 @@ impl Publication {
             let renamed = self.storage.rename(&self.temporary, &self.path);
             return renamed.map_err(Error::io_path("publish", &self.path));
         }
-        self.storage.rename_new(&self.temporary, &self.path).map_err(|error| {
-            let origin = Origin::Path(self.path.clone());
-            match error.kind() {
-                std::io::ErrorKind::AlreadyExists => Error::Exists { origin },
-                _ => Error::io("publish", &origin)(error),
-            }
-        })
+        self.storage
+            .rename_new(&self.temporary, &self.path)
+            .map_err(|error| {
+                let origin = Origin::Path(self.path.clone());
+                match error.kind() {
+                    std::io::ErrorKind::AlreadyExists => Error::Exists { origin },
+                    _ => Error::io("publish", &origin)(error),
+                }
+            })
     }
 
     /// Does one step of an open publication; one that fails is the last.
@@ -157,8 +165,18 @@ impl Publication {
         }
         match self.state {
             State::Open => {}
-            State::Failed => return Err(Error::Closed { origin: origin(), why: "failed" }),
-            State::Published => return Err(Error::Closed { origin: origin(), why: "finished" }),
+            State::Failed => {
+                return Err(Error::Closed {
+                    origin: origin(),
+                    why: "failed",
+                });
+            }
+            State::Published => {
+                return Err(Error::Closed {
+                    origin: origin(),
+                    why: "finished",
+                });
+            }
         }
         let result = step(self);
         if result.is_err() {

@@ -101,6 +101,24 @@ impl<'a> Region<'a> {
         Some(u32::from_le(value.0))
     }
 
+    /// Fills `out` with the little-endian u32s from `offset` on, each loaded once; false, and
+    /// nothing loaded, where they don't all lie inside.
+    #[must_use]
+    #[inline]
+    pub fn u32s_at(self, offset: u64, out: &mut [u32]) -> bool {
+        let Some(from) = self.slice(offset, size_of_val(out) as u64) else {
+            return false;
+        };
+        let from = from.ptr.cast::<Unaligned<u32>>();
+        for (number, word) in out.iter_mut().enumerate() {
+            // SAFETY: `slice` checked that size_of_val(out) readable bytes lie here, and `number`
+            // is below out.len(); the packed type needs no alignment.
+            let value = unsafe { from.wrapping_add(number).read_volatile() };
+            *word = u32::from_le(value.0);
+        }
+        true
+    }
+
     /// The little-endian u64 at `offset`, at any alignment, loaded once.
     #[must_use]
     #[inline]
@@ -154,6 +172,10 @@ mod tests {
         assert_eq!(region.u32_at(1), Some(0x0504_0302));
         assert_eq!(region.u64_at(1), Some(0x0908_0706_0504_0302));
         assert_eq!(region.u64_at(2), None);
+        let mut words = [0; 2];
+        assert!(region.u32s_at(1, &mut words));
+        assert_eq!(words, [0x0504_0302, 0x0908_0706]);
+        assert!(!region.u32s_at(2, &mut words));
         assert_eq!(region.u32_at(u64::MAX), None);
         assert_eq!(region.to_vec(7, 2), Some(vec![8, 9]));
         assert_eq!(region.to_vec(7, 3), None);

@@ -35,7 +35,7 @@ pub enum Error {
     },
     /// The writer never finished.
     #[error(
-        "{origin} was never finished: its header says no records, but {bytes} bytes follow it; \
+        "{origin} was never finished: its header names no index, and {bytes} bytes follow it; \
          adit_record_recover saves the whole records"
     )]
     Unfinished {

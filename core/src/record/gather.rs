@@ -70,11 +70,15 @@ impl RecordReader {
                 Ok(gathered)
             }
             GatherIo::Read => {
+                // A file that was cut and grew again reads without an error, as zeros.
+                self.data().still_whole()?;
                 let copy = |head: &TensorHead, out: &mut [MaybeUninit<u8>]| {
                     self.data().read(head.data_at, out).map_err(Error::from)
                 };
                 let mut window = Window::new(self.data(), HEAD_WINDOW);
-                self.gather_by(&mut window, field, indices, out, copy)
+                let gathered = self.gather_by(&mut window, field, indices, out, copy)?;
+                self.data().still_whole()?;
+                Ok(gathered)
             }
         }
     }
@@ -98,7 +102,7 @@ impl RecordReader {
             });
         };
         let alike = self.field_head(from, first, field)?;
-        let Some(shape) = alike.shape.filter(|shape| shape.ndim() < MAX_DIMS) else {
+        let Some(shape) = alike.shape().filter(|shape| shape.ndim() < MAX_DIMS) else {
             return Err(self.many_dims(&alike, first, field, MAX_DIMS.saturating_sub(1)));
         };
         let count = indices.len() as u64;
@@ -115,7 +119,7 @@ impl RecordReader {
         let mut rest = out;
         for &index in indices {
             let head = self.field_head(from, index, field)?;
-            if (head.dtype, head.shape) != (alike.dtype, alike.shape) {
+            if !head.is_alike(&alike) {
                 return Err(self.not_alike(&head, &alike, index, field));
             }
             let (own, after) = rest.split_at_mut(bytes);
@@ -136,7 +140,7 @@ impl RecordReader {
 
     #[cold]
     fn not_alike(&self, head: &TensorHead, first: &TensorHead, index: u64, field: usize) -> Error {
-        let name = |head: &TensorHead| match head.shape {
+        let name = |head: &TensorHead| match head.shape() {
             Some(shape) => format!("{} {shape}", head.dtype.name()),
             None => format!("{} of {} dimensions", head.dtype.name(), head.ndim),
         };

@@ -13,7 +13,7 @@ mod writer;
 
 pub use error::{Error, Result};
 pub use gather::{GatherIo, Gathered};
-pub use reader::{RecordReader, Records};
+pub use reader::{RecordReader, RecordTensor, Records};
 pub use recover::{Recovery, StopReason, recover};
 pub use rrec::FIELDS;
 pub use schema::{Field, FieldShape, Schema};
@@ -22,3 +22,36 @@ pub use writer::RecordWriter;
 
 /// Told how much is done of how much; false stops the work.
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
+
+/// When a progress callback is due: at once, then after so many records or bytes.
+#[derive(Debug)]
+struct Pace {
+    records: u64,
+    bytes: u64,
+}
+
+impl Pace {
+    const RECORDS: u64 = 1024;
+    const BYTES: u64 = 16 << 20;
+
+    fn new() -> Pace {
+        Pace {
+            records: Pace::RECORDS,
+            bytes: 0,
+        }
+    }
+
+    /// Counts what was done since the last call.
+    fn is_due(&mut self, records: u64, bytes: u64) -> bool {
+        self.records = self.records.saturating_add(records);
+        self.bytes = self.bytes.saturating_add(bytes);
+        let due = self.records >= Pace::RECORDS || self.bytes >= Pace::BYTES;
+        if due {
+            *self = Pace {
+                records: 0,
+                bytes: 0,
+            };
+        }
+        due
+    }
+}

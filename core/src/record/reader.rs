@@ -9,8 +9,9 @@ use std::sync::Arc;
 use super::error::{Error, Result};
 use super::rrec::{Entry, FIELDS, Header, TensorHead};
 use super::schema::{FieldShape, Schema};
-use crate::map::{Data, DataOptions, Fetch, Mapped, RealStorage, Storage};
-use crate::tensor::{Lent, MAX_DIMS};
+use crate::dtype::DType;
+use crate::map::{Data, DataOptions, Fetch, Mapped, RealStorage, Region, Storage};
+use crate::tensor::{self, Lent, MAX_DIMS, Shape, is_aligned};
 
 /// A finished record file. Opening it reads the header alone; each record is checked when it is
 /// asked for.
@@ -18,6 +19,31 @@ use crate::tensor::{Lent, MAX_DIMS};
 pub struct RecordReader {
     data: Arc<Data>,
     header: Header,
+}
+
+/// A tensor of a record, aligned for its dtype, in C order.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordTensor<'a, 'h> {
+    /// The elements' bytes.
+    pub bytes: Region<'a>,
+    /// The elements' type.
+    pub dtype: DType,
+    /// The dimensions, at most [`MAX_DIMS`].
+    pub dims: &'h [u32],
+}
+
+impl<'a> RecordTensor<'a, '_> {
+    /// The tensor by itself.
+    #[must_use]
+    pub fn lent(&self) -> Lent<'a> {
+        let shape = Shape::from_u32(self.dims);
+        Lent {
+            bytes: self.bytes,
+            dtype: self.dtype,
+            shape,
+            fortran_order: false,
+        }
+    }
 }
 
 /// The tensors of one record: input and target.
@@ -99,11 +125,54 @@ impl RecordReader {
     /// # Errors
     /// [`Error::NoRecord`], [`Error::Malformed`], [`Error::ManyDims`], [`Error::Tensor`] where a
     /// tensor lies misaligned.
-    #[inline]
     pub fn get(&self, index: u64) -> Result<Records<'_>> {
-        let heads = self.heads(&mut Mapped::new(&self.data), index)?;
-        let [input, target] = heads;
-        Ok([self.lend(&input, index, 0)?, self.lend(&target, index, 1)?])
+        let mut lent = [None, None];
+        self.lend_each(index, |field, tensor| {
+            if let Some(own) = lent.get_mut(field) {
+                *own = Some(tensor.lent());
+            }
+        })?;
+        match lent {
+            [Some(input), Some(target)] => Ok([input, target]),
+            _ => Err(self.no_record(index)),
+        }
+    }
+
+    /// As [`RecordReader::get`], where nanoseconds count: the tensors come one after the other and
+    /// are not moved. `each` is told a field's number and tensor, also if a later field fails.
+    ///
+    /// # Errors
+    /// As [`RecordReader::get`].
+    #[inline]
+    pub fn lend_each<'a>(
+        &'a self,
+        index: u64,
+        mut each: impl FnMut(usize, RecordTensor<'a, '_>),
+    ) -> Result<()> {
+        let mut heads = [TensorHead::NONE; FIELDS];
+        let mut from = Mapped::new(&self.data);
+        self.load_heads(&mut from, index, &mut heads)?;
+        for (field, head) in heads.iter().enumerate() {
+            let Some(dims) = head.dims() else {
+                return Err(self.many_dims(head, index, field, MAX_DIMS));
+            };
+            let bytes = from
+                .region()
+                .slice(head.data_at, head.bytes)
+                .unwrap_or_default();
+            if !is_aligned(bytes, head.dtype) {
+                return Err(self.misaligned(head, index, field));
+            }
+            each(
+                field,
+                RecordTensor {
+                    bytes,
+                    dtype: head.dtype,
+                    dims,
+                },
+            );
+        }
+        Ok(())
     }
 
     /// The dimensions of a field of a record, however many.
@@ -124,17 +193,32 @@ impl RecordReader {
     }
 
     /// The heads of both fields, which together must be the whole record.
-    #[inline]
     pub(super) fn heads(&self, from: &mut impl Fetch, index: u64) -> Result<[TensorHead; FIELDS]> {
+        let mut heads = [TensorHead::NONE; FIELDS];
+        self.load_heads(from, index, &mut heads)?;
+        Ok(heads)
+    }
+
+    /// As [`RecordReader::heads`], in place.
+    #[inline]
+    pub(super) fn load_heads(
+        &self,
+        from: &mut impl Fetch,
+        index: u64,
+        heads: &mut [TensorHead; FIELDS],
+    ) -> Result<()> {
         let entry = self.entry(from, index)?;
-        let origin = self.data.origin();
-        let flaw = |flaw: super::rrec::Flaw| flaw.into_error(origin, index);
-        let input = TensorHead::fetch(from, entry.offset, entry.end()).map_err(flaw)?;
-        let target = TensorHead::fetch(from, input.end, entry.end()).map_err(flaw)?;
-        if target.end != entry.end() {
-            return Err(self.longer(entry, target.end, index));
+        let flaw = |flaw: super::rrec::Flaw| flaw.into_error(self.data.origin(), index);
+        let mut at = entry.offset;
+        for head in heads {
+            head.load(from, at, entry.end()).map_err(flaw)?;
+            at = head.end;
         }
-        Ok([input, target])
+        if at == entry.end() {
+            Ok(())
+        } else {
+            Err(self.longer(entry, at, index))
+        }
     }
 
     /// The head of field 0 or 1, once the whole record is checked.
@@ -145,7 +229,9 @@ impl RecordReader {
         index: u64,
         field: usize,
     ) -> Result<TensorHead> {
-        let [input, target] = self.heads(from, index)?;
+        let mut heads = [TensorHead::NONE; FIELDS];
+        self.load_heads(from, index, &mut heads)?;
+        let [input, target] = heads;
         Ok(if field == 0 { input } else { target })
     }
 
@@ -167,35 +253,34 @@ impl RecordReader {
     #[inline]
     fn entry(&self, from: &mut impl Fetch, index: u64) -> Result<Entry> {
         if index >= self.len() {
-            let origin = self.data.origin().clone();
-            return Err(Error::NoRecord {
-                origin,
-                index,
-                len: self.len(),
-            });
+            return Err(self.no_record(index));
         }
         Entry::fetch(from, self.header, index, self.data.origin())
     }
 
-    #[inline]
-    fn lend(&self, head: &TensorHead, index: u64, field: usize) -> Result<Lent<'_>> {
-        let Some(shape) = head.shape else {
-            return Err(self.many_dims(head, index, field, MAX_DIMS));
+    #[cold]
+    fn no_record(&self, index: u64) -> Error {
+        let origin = self.data.origin().clone();
+        Error::NoRecord {
+            origin,
+            index,
+            len: self.len(),
+        }
+    }
+
+    #[cold]
+    fn misaligned(&self, head: &TensorHead, index: u64, field: usize) -> Error {
+        let source = tensor::Error::Misaligned {
+            offset: head.data_at,
+            dtype: head.dtype,
         };
-        let bytes = self
-            .data
-            .region()
-            .slice(head.data_at, head.bytes)
-            .unwrap_or_default();
-        Lent::new(bytes, head.dtype, shape, head.data_at).map_err(|source| {
-            let origin = self.data.origin().clone();
-            Error::Tensor {
-                origin,
-                index: Some(index),
-                field,
-                source,
-            }
-        })
+        let origin = self.data.origin().clone();
+        Error::Tensor {
+            origin,
+            index: Some(index),
+            field,
+            source,
+        }
     }
 
     #[cold]

@@ -9,11 +9,9 @@
 #![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 #![deny(clippy::indexing_slicing)]
 
-use std::mem::MaybeUninit;
-
 use super::error::{Error, Result};
 use crate::dtype::DType;
-use crate::map::{self, Data, Fetch, Origin};
+use crate::map::{self, Data, Fetch, Origin, Window};
 use crate::tensor::{MAX_DIMS, Shape};
 
 /// The tensors of a record: input and target.
@@ -22,8 +20,14 @@ pub const FIELDS: usize = 2;
 /// What rumus calls them.
 pub(super) const FIELD_NAMES: [&str; FIELDS] = ["input", "target"];
 
-pub(super) const HEADER_BYTES: u64 = 64;
+const HEADER_LEN: usize = 64;
+pub(super) const HEADER_BYTES: u64 = HEADER_LEN as u64;
 pub(super) const ENTRY_BYTES: u64 = 16;
+
+/// The most dimensions that are read. Files can claim 2^32; whoever looks at a tensor would read
+/// them all.
+pub(super) const MOST_DIMS: u32 = 1024;
+
 const MAGIC: [u8; 4] = *b"RREC";
 const VERSION: u32 = 1;
 
@@ -41,8 +45,8 @@ impl Header {
         index_offset: 0,
     };
 
-    pub(super) fn encode(self) -> [u8; 64] {
-        let mut bytes = [0; 64];
+    pub(super) fn encode(self) -> [u8; HEADER_LEN] {
+        let mut bytes = [0; HEADER_LEN];
         let fields = MAGIC
             .into_iter()
             .chain(VERSION.to_le_bytes())
@@ -67,11 +71,9 @@ impl Header {
                 why,
             });
         }
-        let mut head = [MaybeUninit::new(0u8); 24];
-        data.read(0, &mut head)?;
-        // SAFETY: every byte was initialised above, before the read wrote over it.
-        let head = head.map(|byte| unsafe { byte.assume_init() });
-        let (magic, version, records, index_offset) = split(head);
+        let mut head = Window::new(data, HEADER_LEN);
+        let magic = head.u32_at(0)?.to_le_bytes();
+        let version = head.u32_at(4)?;
         if magic != MAGIC {
             let why = format!(
                 "it starts with {:?}, not \"RREC\"",
@@ -89,15 +91,23 @@ impl Header {
             });
         }
         Ok(Header {
-            records,
-            index_offset,
+            records: head.u64_at(8)?,
+            index_offset: head.u64_at(16)?,
         })
+    }
+
+    /// Where entry `index` of the index lies. No overflow: [`Header::check`] found the whole index
+    /// inside the file.
+    fn entry_at(self, index: u64) -> u64 {
+        self.index_offset
+            .wrapping_add(index.wrapping_mul(ENTRY_BYTES))
     }
 
     /// Checks that the file was finished and holds its whole index.
     pub(super) fn check(self, data: &Data) -> Result<()> {
         let origin = || data.origin().clone();
-        if self == Header::UNFINISHED {
+        // No index lies there: the writer never got so far, or died over these very bytes.
+        if self.index_offset == Header::UNFINISHED.index_offset {
             let bytes = data.len().saturating_sub(HEADER_BYTES);
             return Err(Error::Unfinished {
                 origin: origin(),
@@ -139,34 +149,6 @@ impl Header {
     }
 }
 
-fn split(head: [u8; 24]) -> ([u8; 4], u32, u64, u64) {
-    let [m0, m1, m2, m3, v0, v1, v2, v3, rest @ ..] = head;
-    let [
-        r0,
-        r1,
-        r2,
-        r3,
-        r4,
-        r5,
-        r6,
-        r7,
-        i0,
-        i1,
-        i2,
-        i3,
-        i4,
-        i5,
-        i6,
-        i7,
-    ] = rest;
-    (
-        [m0, m1, m2, m3],
-        u32::from_le_bytes([v0, v1, v2, v3]),
-        u64::from_le_bytes([r0, r1, r2, r3, r4, r5, r6, r7]),
-        u64::from_le_bytes([i0, i1, i2, i3, i4, i5, i6, i7]),
-    )
-}
-
 /// Where a record lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -197,14 +179,7 @@ impl Entry {
         index: u64,
         origin: &Origin,
     ) -> Result<Entry> {
-        // No overflow: the whole index was checked to lie inside the file.
-        let at = header
-            .index_offset
-            .wrapping_add(index.wrapping_mul(ENTRY_BYTES));
-        let entry = Entry {
-            offset: from.u64_at(at)?,
-            length: from.u64_at(at.wrapping_add(8))?,
-        };
+        let entry = Entry::load(from, header, index)?;
         let inside = match entry.offset.checked_add(entry.length) {
             Some(end) => entry.offset >= HEADER_BYTES && end <= header.index_offset,
             None => false,
@@ -212,12 +187,22 @@ impl Entry {
         if inside {
             Ok(entry)
         } else {
-            Err(entry.outside(header, index, at, origin))
+            Err(entry.outside(header, index, origin))
         }
     }
 
+    /// Entry `index` of the index, as it stands there.
+    #[inline]
+    pub(super) fn load(from: &mut impl Fetch, header: Header, index: u64) -> map::Result<Entry> {
+        let at = header.entry_at(index);
+        Ok(Entry {
+            offset: from.u64_at(at)?,
+            length: from.u64_at(at.wrapping_add(8))?,
+        })
+    }
+
     #[cold]
-    fn outside(self, header: Header, index: u64, at: u64, origin: &Origin) -> Error {
+    fn outside(self, header: Header, index: u64, origin: &Origin) -> Error {
         let why = format!(
             "its index entry says byte {} and length {}, but records lie between byte \
              {HEADER_BYTES} and byte {}",
@@ -225,7 +210,7 @@ impl Entry {
         );
         Error::Malformed {
             origin: origin.clone(),
-            offset: at,
+            offset: header.entry_at(index),
             index: Some(index),
             why,
         }
@@ -238,8 +223,9 @@ pub(super) struct TensorHead {
     pub(super) dtype: DType,
     /// The number of dimensions, as claimed and found to fit the record.
     pub(super) ndim: u32,
-    /// The shape; none where it has more dimensions than [`MAX_DIMS`].
-    pub(super) shape: Option<Shape>,
+    /// The first [`MAX_DIMS`] of them, then, where there are no more, the dtype's tag. Kept as
+    /// they were read: turned into a shape and copied, they would cost more than reading them.
+    words: [u32; MAX_DIMS + 1],
     /// Where the tensor starts.
     pub(super) offset: u64,
     /// Where its elements start.
@@ -278,13 +264,36 @@ impl Flaw {
 }
 
 impl TensorHead {
+    /// A place for [`TensorHead::load`].
+    pub(super) const NONE: TensorHead = TensorHead {
+        dtype: DType::F32,
+        ndim: 0,
+        words: [0; MAX_DIMS + 1],
+        offset: 0,
+        data_at: 0,
+        bytes: 0,
+        end: 0,
+    };
+
     /// Reads the head of the tensor at byte `at` of a record that ends at byte `limit`.
-    #[inline]
     pub(super) fn fetch(
         from: &mut impl Fetch,
         at: u64,
         limit: u64,
     ) -> std::result::Result<TensorHead, Flaw> {
+        let mut head = TensorHead::NONE;
+        head.load(from, at, limit)?;
+        Ok(head)
+    }
+
+    /// As [`TensorHead::fetch`], in place: moving heads would cost more than reading them.
+    #[inline]
+    pub(super) fn load(
+        &mut self,
+        from: &mut impl Fetch,
+        at: u64,
+        limit: u64,
+    ) -> std::result::Result<(), Flaw> {
         let cut = |what: &str| {
             Flaw::At(
                 at,
@@ -296,24 +305,30 @@ impl TensorHead {
             .filter(|&end| end <= limit)
             .ok_or_else(|| cut("head"))?;
         let ndim = from.u32_at(at)?;
+        self.ndim = ndim;
+        if ndim > MOST_DIMS {
+            let why = format!("a tensor claims {ndim} dimensions; {MOST_DIMS} at most are read");
+            return Err(Flaw::At(at, why));
+        }
         let dtype_at = dims_at
             .checked_add(u64::from(ndim).wrapping_mul(4))
             .filter(|&end| end.checked_add(4).is_some_and(|end| end <= limit))
             .ok_or_else(|| cut(&format!("{ndim} dimensions")))?;
 
-        let mut dims = [0i64; MAX_DIMS];
-        let mut elements = Elements::ONE;
-        for axis in 0..u64::from(ndim) {
-            let dim = from.u32_at(dims_at.wrapping_add(axis.wrapping_mul(4)))?;
-            elements.times(dim);
-            if let Some(own) = usize::try_from(axis)
-                .ok()
-                .and_then(|axis| dims.get_mut(axis))
-            {
-                *own = i64::from(dim);
+        let (elements, tag) = match self.words.get_mut(..=ndim as usize) {
+            Some(words) => {
+                from.u32s_at(dims_at, words)?;
+                let mut elements = Elements::ONE;
+                let Some((&mut tag, dims)) = words.split_last_mut() else {
+                    return Err(cut("head"));
+                };
+                for &mut dim in dims {
+                    elements.times(dim);
+                }
+                (elements.count(), tag)
             }
-        }
-        let tag = from.u32_at(dtype_at)?;
+            None => (self.many_dims(from, dims_at)?, from.u32_at(dtype_at)?),
+        };
         let Some(dtype) = dtype_of_tag(tag) else {
             return Err(Flaw::At(
                 dtype_at,
@@ -321,28 +336,50 @@ impl TensorHead {
             ));
         };
         let data_at = dtype_at.wrapping_add(4);
-        let bytes = elements
-            .count()
-            .and_then(|count| count.checked_mul(dtype.block_bytes().into()));
-        let end = bytes
-            .and_then(padded)
-            .and_then(|bytes| data_at.checked_add(bytes));
-        let (Some(bytes), Some(end)) = (bytes, end.filter(|&end| end <= limit)) else {
+        // Saturated, these are beyond any limit.
+        let bytes = elements.saturating_mul(dtype.block_bytes().into());
+        let end = padded(bytes).saturating_add(data_at);
+        if end > limit {
             return Err(cut("elements"));
-        };
-        let shape = usize::try_from(ndim)
-            .ok()
-            .and_then(|ndim| dims.get(..ndim))
-            .and_then(|dims| Shape::new(dims).ok());
-        Ok(TensorHead {
-            dtype,
-            ndim,
-            shape,
-            offset: at,
-            data_at,
-            bytes,
-            end,
-        })
+        }
+        self.dtype = dtype;
+        self.offset = at;
+        self.data_at = data_at;
+        self.bytes = bytes;
+        self.end = end;
+        Ok(())
+    }
+
+    /// The number of elements of more dimensions than a shape has.
+    #[cold]
+    fn many_dims(&mut self, from: &mut impl Fetch, dims_at: u64) -> map::Result<u64> {
+        let mut elements = Elements::ONE;
+        for axis in 0..u64::from(self.ndim) {
+            elements.times(from.u32_at(dims_at.wrapping_add(axis.wrapping_mul(4)))?);
+        }
+        Ok(elements.count())
+    }
+
+    /// The dimensions; none where there are more than [`MAX_DIMS`].
+    #[inline]
+    pub(super) fn dims(&self) -> Option<&[u32]> {
+        let ndim = self.ndim as usize;
+        if ndim > MAX_DIMS {
+            None
+        } else {
+            self.words.get(..ndim)
+        }
+    }
+
+    /// The shape; none where it has more dimensions than [`MAX_DIMS`].
+    pub(super) fn shape(&self) -> Option<Shape> {
+        self.dims().map(Shape::from_u32)
+    }
+
+    /// Whether another tensor has the same dtype and shape; asked only of those with a shape.
+    #[inline]
+    pub(super) fn is_alike(&self, other: &TensorHead) -> bool {
+        self.dtype == other.dtype && self.dims() == other.dims()
     }
 
     /// Dimension `axis`, which must be below `ndim`.
@@ -354,34 +391,36 @@ impl TensorHead {
 
 /// The product of dimensions: 0 as soon as one is 0, however the others would overflow.
 struct Elements {
-    product: Option<u64>,
+    /// Of the others; saturated.
+    product: u64,
     zero: bool,
 }
 
 impl Elements {
     const ONE: Elements = Elements {
-        product: Some(1),
+        product: 1,
         zero: false,
     };
 
+    #[inline]
     fn times(&mut self, dim: u32) {
         self.zero |= dim == 0;
-        self.product = self
-            .product
-            .and_then(|product| product.checked_mul(u64::from(dim.max(1))));
+        self.product = self.product.saturating_mul(u64::from(dim.max(1)));
     }
 
-    fn count(&self) -> Option<u64> {
-        if self.zero { Some(0) } else { self.product }
+    #[inline]
+    fn count(&self) -> u64 {
+        if self.zero { 0 } else { self.product }
     }
 }
 
-/// `bytes` rounded up to a multiple of 4.
-pub(super) fn padded(bytes: u64) -> Option<u64> {
-    bytes.checked_next_multiple_of(4)
+/// `bytes` rounded up to a multiple of 4; saturated.
+#[inline]
+pub(super) fn padded(bytes: u64) -> u64 {
+    bytes.checked_next_multiple_of(4).unwrap_or(u64::MAX)
 }
 
-fn dtype_of_tag(tag: u32) -> Option<DType> {
+pub(super) fn dtype_of_tag(tag: u32) -> Option<DType> {
     match tag {
         0 => Some(DType::F32),
         1 => Some(DType::F16),

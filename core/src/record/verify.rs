@@ -3,9 +3,9 @@
 #![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 #![deny(clippy::indexing_slicing)]
 
-use super::Progress;
 use super::error::{Error, Result};
 use super::reader::RecordReader;
+use super::{Pace, Progress};
 use crate::map::Window;
 
 /// What a verification found.
@@ -24,9 +24,6 @@ pub struct Verification {
 const WINDOW: usize = 1 << 20;
 const INDEX_WINDOW: usize = 64 << 10;
 
-/// Records between two calls of the progress callback.
-const STRIDE: u64 = 1024;
-
 impl RecordReader {
     /// Reads every record by pread and checks it. Damaged records are counted and passed over;
     /// what ends the walk is a cut file, a failing disk or `progress`, told records done and in
@@ -42,13 +39,18 @@ impl RecordReader {
             records: Window::new(self.data(), WINDOW),
             index_offset: self.header().index_offset,
         };
+        let mut pace = Pace::new();
         for index in 0..self.len() {
-            if index % STRIDE == 0 && !progress(index, self.len()) {
-                return Err(Error::Cancelled);
-            }
+            let mut tick = |records, bytes| {
+                if pace.is_due(records, bytes) && !progress(index, self.len()) {
+                    return Err(Error::Cancelled);
+                }
+                Ok(())
+            };
+            tick(1, 0)?;
             match self.heads(&mut windows, index) {
                 Ok([input, target]) => {
-                    windows.read_all(input.offset, target.end)?;
+                    windows.read_all(input.offset, target.end, |bytes| tick(0, bytes))?;
                     let bytes = target.end.saturating_sub(input.offset);
                     found.bytes = found.bytes.saturating_add(bytes);
                 }
@@ -60,6 +62,7 @@ impl RecordReader {
             }
             found.records = found.records.saturating_add(1);
         }
+        self.data().still_whole()?;
         if progress(self.len(), self.len()) {
             Ok(found)
         } else {
@@ -76,11 +79,17 @@ struct Windows<'a> {
 }
 
 impl Windows<'_> {
-    fn read_all(&mut self, from: u64, to: u64) -> Result<()> {
+    fn read_all(
+        &mut self,
+        from: u64,
+        to: u64,
+        mut tick: impl FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
         let mut at = from;
         while at < to {
-            let got = self.records.some_bytes(at, to.saturating_sub(at))?.len();
-            at = at.saturating_add(got as u64);
+            let got = self.records.some_bytes(at, to.saturating_sub(at))?.len() as u64;
+            at = at.saturating_add(got);
+            tick(got)?;
         }
         Ok(())
     }

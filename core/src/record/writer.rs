@@ -1,10 +1,12 @@
 //! Records written to a temporary that becomes the file when it is finished.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::error::{Error, Result};
 use super::rrec::{self, ENTRY_BYTES, Entry, FIELDS, Header};
+use crate::dtype::DType;
 use crate::map::{self, Origin, Publication, Storage};
 use crate::tensor::TensorView;
 
@@ -17,7 +19,6 @@ const DIRECT: u64 = WRITE as u64;
 
 /// Writes a record file. Nothing appears at the path before [`RecordWriter::finish`]; dropped
 /// before, the writer leaves nothing.
-#[derive(Debug)]
 pub struct RecordWriter {
     publication: Publication,
     /// What isn't written yet, from byte `written` of the file on.
@@ -90,27 +91,25 @@ impl RecordWriter {
         let columns = pair(columns)?;
         let mut rows = None;
         for (field, column) in columns.iter().enumerate() {
-            let Some(&own) = column.shape().dims().first() else {
+            let shape = column.shape();
+            let Some((&own, dims)) = shape.dims().split_first() else {
                 let why = "a column needs a first dimension, the number of records".to_owned();
                 return Err(Error::FormatShape { field, why });
             };
-            if rows.is_some_and(|rows| rows != own) {
-                let why = format!("the column has {own} rows, the one before it {:?}", rows);
+            // All rows of a column are alike, and fit or don't whatever their number.
+            check_field(field, column.dtype(), dims)?;
+            if let Some(rows) = rows.filter(|&rows| rows != own) {
+                let why = format!("the column has {own} rows, the one before it {rows}");
                 return Err(Error::FormatShape { field, why });
             }
             rows = Some(own);
         }
-        let rows = u64::try_from(rows.unwrap_or(0)).unwrap_or(0);
-        for row in 0..rows {
+        for row in 0..rows.unwrap_or(0).cast_unsigned() {
             let [input, target] = columns.map(|column| column.row(row));
             let (Some(input), Some(target)) = (input, target) else {
-                let why = "blocks have no rows".to_owned();
+                let why = format!("the columns have no row {row}");
                 return Err(Error::Schema { why });
             };
-            // All rows of a column are alike: checking the first checks them all.
-            if row == 0 {
-                check(&[input, target])?;
-            }
             self.append_checked(&[input, target])?;
         }
         Ok(())
@@ -198,20 +197,47 @@ impl RecordWriter {
             self.buffer.extend_from_slice(&(dim as u32).to_le_bytes());
         }
         self.buffer.extend_from_slice(&tag.to_le_bytes());
-        match tensor.dense().filter(|_| is_direct(tensor)) {
-            Some(bytes) => {
-                self.drain(1)?;
-                self.publication.write(bytes, self.written)?;
-                self.written += bytes.len() as u64;
-            }
-            None => {
-                if !tensor.append_to(&mut self.buffer) {
-                    return Err(self.out_of_memory(tensor.bytes()));
-                }
-            }
-        }
+        self.put_elements(tensor)?;
         let padding = tensor.bytes().wrapping_neg() % 4;
         self.buffer.extend((0..padding).map(|_| 0));
+        Ok(())
+    }
+
+    /// Puts elements through the buffer, many strided ones part by part so that it stays small,
+    /// or straight from where they lie side by side.
+    fn put_elements(&mut self, tensor: &TensorView<'_>) -> Result<()> {
+        let bytes = tensor.bytes();
+        if bytes < DIRECT {
+            if !tensor.append_to(&mut self.buffer) {
+                return Err(self.out_of_memory(bytes));
+            }
+            return self.drain(WRITE);
+        }
+        if let Some(bytes) = tensor.dense() {
+            self.drain(1)?;
+            self.publication.write(bytes, self.written)?;
+            self.written += bytes.len() as u64;
+            return Ok(());
+        }
+        let shape = tensor.shape();
+        let rows = shape.dims().first().map_or(1, |rows| rows.cast_unsigned());
+        let row_bytes = (bytes / rows).max(1);
+        // As many rows at once as stay below DIRECT; a longer row is taken apart in its turn.
+        let at_once = ((DIRECT - 1) / row_bytes).max(1);
+        let mut first = 0;
+        while first < rows {
+            let count = at_once.min(rows - first);
+            let part = if count == 1 {
+                tensor.row(first)
+            } else {
+                tensor.rows(first, count)
+            };
+            let Some(part) = part else {
+                return Err(self.out_of_memory(bytes));
+            };
+            self.put_elements(&part)?;
+            first += count;
+        }
         Ok(())
     }
 
@@ -275,14 +301,9 @@ impl RecordWriter {
     }
 }
 
-fn is_direct(tensor: &TensorView<'_>) -> bool {
-    tensor.bytes() >= DIRECT && tensor.dense().is_some()
-}
-
-/// The bytes that a tensor takes in the buffer, head and padding included.
+/// The most bytes that a tensor takes in the buffer at once, head and padding included.
 fn buffered_bytes(tensor: &TensorView<'_>) -> usize {
-    let elements = if is_direct(tensor) { 0 } else { tensor.bytes() };
-    64 + usize::try_from(elements).unwrap_or(usize::MAX / 4)
+    64 + tensor.bytes().min(DIRECT) as usize
 }
 
 fn pair<'a>(tensors: &[TensorView<'a>]) -> Result<[TensorView<'a>; FIELDS]> {
@@ -297,19 +318,27 @@ fn pair<'a>(tensors: &[TensorView<'a>]) -> Result<[TensorView<'a>; FIELDS]> {
 /// Checks that the format can hold the tensors.
 fn check(pair: &[TensorView<'_>; FIELDS]) -> Result<()> {
     for (field, tensor) in pair.iter().enumerate() {
-        let dtype = tensor.dtype();
-        if rrec::tag_of_dtype(dtype).is_none() {
-            return Err(Error::FormatDType { field, dtype });
-        }
-        if let Some(dim) = tensor
-            .shape()
-            .dims()
-            .iter()
-            .find(|&&dim| u32::try_from(dim).is_err())
-        {
-            let why = format!("dimension {dim} doesn't fit the 32 bits that rrec gives it");
-            return Err(Error::FormatShape { field, why });
-        }
+        check_field(field, tensor.dtype(), tensor.shape().dims())?;
     }
     Ok(())
+}
+
+fn check_field(field: usize, dtype: DType, dims: &[i64]) -> Result<()> {
+    if rrec::tag_of_dtype(dtype).is_none() {
+        return Err(Error::FormatDType { field, dtype });
+    }
+    match dims.iter().find(|&&dim| u32::try_from(dim).is_err()) {
+        Some(dim) => {
+            let why = format!("dimension {dim} doesn't fit the 32 bits that rrec gives it");
+            Err(Error::FormatShape { field, why })
+        }
+        None => Ok(()),
+    }
+}
+
+impl fmt::Debug for RecordWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.publication.path().display();
+        write!(f, "RecordWriter('{path}', {} records)", self.count())
+    }
 }

@@ -14,8 +14,15 @@ pub struct Lent<'a> {
     pub dtype: DType,
     /// The shape.
     pub shape: Shape,
-    /// The strides in elements; zeros for block dtypes.
-    pub strides: [i64; MAX_DIMS],
+    /// Whether the first dimension varies fastest, not the last.
+    pub fortran_order: bool,
+}
+
+/// Whether elements that start where `bytes` do lie as their dtype needs.
+#[must_use]
+#[inline]
+pub fn is_aligned(bytes: Region<'_>, dtype: DType) -> bool {
+    bytes.as_ptr().addr() & (dtype.align() as usize - 1) == 0
 }
 
 impl<'a> Lent<'a> {
@@ -25,19 +32,14 @@ impl<'a> Lent<'a> {
     /// [`Error::Misaligned`].
     #[inline]
     pub fn new(bytes: Region<'a>, dtype: DType, shape: Shape, offset: u64) -> Result<Lent<'a>> {
-        if bytes.as_ptr().addr() & (dtype.align() as usize - 1) != 0 {
+        if !is_aligned(bytes, dtype) {
             return Err(Error::Misaligned { offset, dtype });
         }
-        let strides = if dtype.is_block() {
-            [0; MAX_DIMS]
-        } else {
-            shape.c_strides()
-        };
         Ok(Lent {
             bytes,
             dtype,
             shape,
-            strides,
+            fortran_order: false,
         })
     }
 
@@ -45,8 +47,21 @@ impl<'a> Lent<'a> {
     #[must_use]
     pub fn in_fortran_order(self) -> Lent<'a> {
         Lent {
-            strides: self.shape.fortran_strides(),
+            fortran_order: true,
             ..self
+        }
+    }
+
+    /// The strides in elements; zeros for block dtypes.
+    #[must_use]
+    #[inline]
+    pub fn strides(&self) -> [i64; MAX_DIMS] {
+        if self.dtype.is_block() {
+            [0; MAX_DIMS]
+        } else if self.fortran_order {
+            self.shape.fortran_strides()
+        } else {
+            self.shape.c_strides()
         }
     }
 }

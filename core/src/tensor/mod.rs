@@ -7,7 +7,7 @@ mod source;
 mod view;
 
 pub use error::{Error, Result};
-pub use lent::Lent;
+pub use lent::{Lent, is_aligned};
 pub use shape::{MAX_DIMS, Shape, dense_bytes};
 pub use source::Source;
 pub use view::TensorView;

@@ -42,6 +42,17 @@ impl Shape {
         }
     }
 
+    /// The shape of the first [`MAX_DIMS`] of these dimensions.
+    #[must_use]
+    pub(crate) fn from_u32(dims: &[u32]) -> Shape {
+        let mut shape = Shape::default();
+        for (own, &dim) in shape.dims.iter_mut().zip(dims) {
+            *own = i64::from(dim);
+            shape.ndim += 1;
+        }
+        shape
+    }
+
     /// The dimensions.
     #[must_use]
     #[inline]

@@ -84,6 +84,9 @@ impl<'a> TensorView<'a> {
     /// All elements' bytes, where they lie side by side in C order.
     #[must_use]
     pub fn dense(&self) -> Option<&'a [u8]> {
+        if self.bytes == 0 {
+            return Some(&[]);
+        }
         let mut step = 1;
         for (&dim, &stride) in self.shape.dims().iter().zip(&self.strides).rev() {
             if dim > 1 && stride != step {
@@ -92,9 +95,6 @@ impl<'a> TensorView<'a> {
             step = step.checked_mul(dim.max(1))?;
         }
         let bytes = usize::try_from(self.bytes).ok()?;
-        if bytes == 0 {
-            return Some(&[]);
-        }
         // SAFETY: `new` was promised nbytes readable bytes at `data` that nobody writes during
         // 'a, and found that the elements reach no further.
         Some(unsafe { std::slice::from_raw_parts(self.data, bytes) })
@@ -136,23 +136,43 @@ impl<'a> TensorView<'a> {
         if self.dtype.is_block() && dims.is_empty() || row >= rows.cast_unsigned() {
             return None;
         }
-        let shape = Shape::new(dims).ok()?;
-        let bytes = shape.bytes(self.dtype).ok()?;
         let mut strides = [0; MAX_DIMS];
         strides
             .get_mut(..MAX_DIMS - 1)?
             .copy_from_slice(self.strides.get(1..)?);
-        let size = i64::from(self.dtype.block_bytes());
-        let step = if self.dtype.is_block() {
-            i64::try_from(bytes).ok()?
+        self.part(row, Shape::new(dims).ok()?, strides)
+    }
+
+    /// The tensor of the `count` positions from `first` on of the outermost dimension; none where
+    /// there aren't so many.
+    pub(crate) fn rows(&self, first: u64, count: u64) -> Option<TensorView<'a>> {
+        let mut dims = self.shape.padded();
+        let dims = dims.get_mut(..self.shape.ndim())?;
+        let rows = dims.first_mut()?;
+        let end = first.checked_add(count)?;
+        if self.dtype.is_block() && self.shape.ndim() < 2 || end > rows.cast_unsigned() {
+            return None;
+        }
+        *rows = i64::try_from(count).ok()?;
+        self.part(first, Shape::new(dims).ok()?, self.strides)
+    }
+
+    /// A tensor of this one's elements that starts at position `row` of the outermost dimension.
+    fn part(&self, row: u64, shape: Shape, strides: [i64; MAX_DIMS]) -> Option<TensorView<'a>> {
+        let bytes = shape.bytes(self.dtype).ok()?;
+        // An empty tensor's strides were never checked and its data may be null.
+        let offset = if bytes == 0 {
+            0
+        } else if self.dtype.is_block() {
+            let row_bytes = self.bytes / self.shape.dims().first()?.cast_unsigned();
+            row.checked_mul(row_bytes)?
         } else {
-            self.strides.first()?.checked_mul(size)?
+            let step = self.strides.first()?.cast_unsigned();
+            row.checked_mul(step)?
+                .checked_mul(self.dtype.block_bytes().into())?
         };
-        let offset = usize::try_from(i64::try_from(row).ok()?.checked_mul(step)?).ok()?;
-        // An empty tensor's data may be null: wrapping_add is lawful on any pointer.
-        let data = self.data.wrapping_add(if bytes == 0 { 0 } else { offset });
         Some(TensorView {
-            data,
+            data: self.data.wrapping_add(usize::try_from(offset).ok()?),
             dtype: self.dtype,
             shape,
             strides,

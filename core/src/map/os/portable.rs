@@ -56,7 +56,10 @@ pub(in crate::map) fn cannot_map(error: &io::Error) -> bool {
 pub(in crate::map) fn duplicate(descriptor: i32) -> io::Result<File> {
     use std::os::fd::BorrowedFd;
     if descriptor < 0 {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no open descriptor"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "no open descriptor",
+        ));
     }
     // SAFETY: only duplicated at once, which fails on a number that isn't open.
     let given = unsafe { BorrowedFd::borrow_raw(descriptor) };
