@@ -16,8 +16,8 @@ use std::sync::Arc;
 use adit_core::array::Array;
 
 use crate::boundary::{
-    Failure, Handle, Opaque, Options, Out, SizedOut, Zeroable, close, guard, guard_handle,
-    init_options, into_raw, path_argument, read_options, refuse_reserved, write_dims,
+    DimsOut, Failure, Handle, Opaque, Options, Out, SizedOut, Zeroable, close, guard, guard_handle,
+    init_options, into_raw, path_argument, read_options, refuse_reserved,
 };
 use crate::data::{SharedData, adit_data, adit_data_options, data_options};
 use crate::error::{adit_error, adit_status};
@@ -234,10 +234,12 @@ pub unsafe extern "C" fn adit_array_shape(
 ) -> adit_status {
     // SAFETY: NULL or writable, as the header asks.
     let ndim = unsafe { Out::zeroed(ndim) };
+    // SAFETY: NULL or room for cap sizes, as the header asks.
+    let dims = unsafe { DimsOut::zeroed(dims, cap) };
     let body = |array: &Array| {
         ndim.required("ndim")?;
-        // SAFETY: room for cap sizes, as the header asks.
-        unsafe { write_dims(array.dims(), dims, cap) }?;
+        dims.required("dims")?;
+        dims.set(array.dims());
         ndim.set(array.dims().len());
         Ok(())
     };

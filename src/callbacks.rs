@@ -4,13 +4,13 @@
 //! handle that they are called for. ADIT_CALL in their types is the calling convention, empty
 //! where a system has only one.
 
-use std::ffi::{CString, c_char, c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 use std::ptr::NonNull;
 use std::sync::{Arc, Once, PoisonError, RwLock};
 
 use adit_core::map::BulkAllocator;
 
-use crate::boundary::{Failure, choose, guard};
+use crate::boundary::{Failure, Options, choose, guard, line_to_c, read_options};
 use crate::error::{adit_error, adit_status};
 
 //@c-before
@@ -98,6 +98,9 @@ pub struct adit_allocator {
 //@ /** An allocator of two functions: adit_allocator a = ADIT_ALLOCATOR_INIT(ctx, alloc, free); */
 //@ #define ADIT_ALLOCATOR_INIT(ctx, alloc, free) { sizeof(adit_allocator), (ctx), (alloc), (free) }
 
+// SAFETY: repr(C), a usize first, no padding, and zeros are a null pointer and no functions.
+unsafe impl Options for adit_allocator {}
+
 struct CallersAllocator {
     ctx: *mut c_void,
     alloc: unsafe extern "C" fn(*mut c_void, usize, usize) -> *mut c_void,
@@ -133,22 +136,18 @@ unsafe impl BulkAllocator for CallersAllocator {
 /// The caller's allocator; none for NULL.
 ///
 /// # Safety
-/// `ptr` is null or readable as an allocator.
+/// `ptr` is null or readable for as many bytes as its first field says.
 pub(crate) unsafe fn allocator(
     ptr: *const adit_allocator,
 ) -> Result<Option<Arc<dyn BulkAllocator>>, Failure> {
-    // SAFETY: the caller's promise.
-    let Some(own) = (unsafe { ptr.as_ref() }) else {
+    if ptr.is_null() {
         return Ok(None);
-    };
-    if own.struct_size < size_of::<adit_allocator>() {
-        return Err(Failure::invalid(
-            "allocator->struct_size is too small; set it with sizeof",
-        ));
     }
+    // SAFETY: the caller's promise.
+    let own = unsafe { read_options(ptr, "options->allocator") }?;
     let (Some(alloc), Some(free)) = (own.alloc, own.free) else {
         return Err(Failure::invalid(
-            "allocator->alloc or allocator->free is NULL",
+            "options->allocator->alloc or options->allocator->free is NULL",
         ));
     };
     Ok(Some(Arc::new(CallersAllocator {
@@ -161,6 +160,7 @@ pub(crate) unsafe fn allocator(
 struct Sink {
     callback: unsafe extern "C" fn(*mut c_void, i32, *const c_char),
     ctx: *mut c_void,
+    level: log::LevelFilter,
 }
 
 // SAFETY: the header says that the callback runs on any thread.
@@ -178,11 +178,10 @@ impl log::Log for Forward {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        let mut text = record.args().to_string().into_bytes();
-        text.retain(|&byte| byte != 0);
-        let text = CString::new(text).unwrap_or_default();
+        let text = line_to_c(&record.args().to_string());
         let sink = SINK.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sink) = sink.as_ref() {
+        // The level is set apart from the sink: a record may have passed under another one's.
+        if let Some(sink) = sink.as_ref().filter(|sink| record.level() <= sink.level) {
             // SAFETY: adit_log_set waits for this lock before it lets go of callback and ctx.
             unsafe { (sink.callback)(sink.ctx, record.level() as i32, text.as_ptr()) };
         }
@@ -225,7 +224,11 @@ pub unsafe extern "C" fn adit_log_set(
             // Only the first logger of a process counts, and here nobody else sets one.
             let _ = log::set_logger(&Forward);
         });
-        let sink = callback.map(|callback| Sink { callback, ctx });
+        let sink = callback.map(|callback| Sink {
+            callback,
+            ctx,
+            level: filter,
+        });
         log::set_max_level(if sink.is_some() {
             filter
         } else {

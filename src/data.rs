@@ -547,7 +547,8 @@ pub unsafe extern "C" fn adit_data_read(
     err: *mut *mut adit_error,
 ) -> adit_status {
     let body = |shared: &SharedData| {
-        let (offset, len) = shared.data.range(offset, len)?;
+        // ADIT_TO_END is no length here: nobody has a buffer of that.
+        let (offset, len) = shared.data.range(offset, len.min(ADIT_TO_END - 1))?;
         // SAFETY: writable for len bytes, as the header asks.
         let out = unsafe { buffer_of(buffer, len) }?;
         Ok(shared.data.read(offset, out)?)

@@ -21,7 +21,7 @@ use std::ffi::{CStr, CString, c_char};
 
 use adit_core::error::Place;
 
-use crate::boundary::{Failure, path_to_c};
+use crate::boundary::{Failure, line_to_c, path_to_c};
 
 /// How a call ended. The numbers never change; new ones may come.
 #[must_use]
@@ -159,7 +159,7 @@ impl adit_error {
             Failure::Loud {
                 status: ADIT_ERR_OUT_OF_MEMORY,
                 ..
-            } => (
+            } if !has_memory_for_words() => (
                 ADIT_ERR_OUT_OF_MEMORY,
                 (&raw const OUT_OF_MEMORY).cast_mut(),
             ),
@@ -174,9 +174,7 @@ impl adit_error {
                     offset,
                     index,
                 } = place;
-                let mut message = message.into_bytes();
-                message.retain(|&byte| byte != 0);
-                let message = Cow::Owned(CString::new(message).unwrap_or_default());
+                let message = Cow::Owned(line_to_c(&message));
                 let path = path.as_deref().and_then(path_to_c);
                 let error = adit_error {
                     status,
@@ -190,6 +188,16 @@ impl adit_error {
             }
         }
     }
+}
+
+/// Whether there is memory left for an error object: what ran out is mostly one large block, or the
+/// limit on locked memory, and then the caller is told which.
+fn has_memory_for_words() -> bool {
+    let mut words = Vec::<u8>::new();
+    let has = words.try_reserve_exact(16 << 10).is_ok();
+    // Without this the allocation could be optimised away.
+    std::hint::black_box(&words);
+    has
 }
 
 /// The name of a status as it stands in this header, such as "ADIT_ERR_IO"; "unknown status" for

@@ -55,6 +55,21 @@ pub(crate) fn path_to_c(path: &Path) -> Option<CString> {
     CString::new(path.to_str()?).ok()
 }
 
+/// One line for C: paths in it can hold any character, and those that control a terminal or end
+/// the line are escaped.
+pub(crate) fn line_to_c(text: &str) -> CString {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    // NUL is a control character, so none is left.
+    CString::new(line).unwrap_or_default()
+}
+
 /// The engine's value for an enumerator of the caller.
 pub(crate) fn choose<T: Copy>(
     value: i32,

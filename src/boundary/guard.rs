@@ -60,14 +60,15 @@ pub(super) fn catch(body: impl FnOnce() -> Outcome) -> Outcome {
         let previous = take_hook();
         set_hook(Box::new(move |info| note(info, &previous)));
     });
-    GUARDED.with(|guarded| {
-        let outer = guarded.replace(true);
-        // The handle of a body that panicked is poisoned and never looked into again.
-        let result = catch_unwind(AssertUnwindSafe(body));
-        guarded.set(outer);
-        result
-    })
-    .unwrap_or_else(|payload| Err(internal(payload.as_ref())))
+    GUARDED
+        .with(|guarded| {
+            let outer = guarded.replace(true);
+            // The handle of a body that panicked is poisoned and never looked into again.
+            let result = catch_unwind(AssertUnwindSafe(body));
+            guarded.set(outer);
+            result
+        })
+        .unwrap_or_else(|payload| Err(internal(payload.as_ref())))
 }
 
 fn note(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {

@@ -117,17 +117,41 @@ impl<T: Zeroable> SizedOut<T> {
     }
 }
 
-/// Writes the first `cap` of `own` to the caller's array, which may be null if `cap` is 0.
-///
-/// # Safety
-/// `dims` is null or writable for `cap` sizes.
-pub(crate) unsafe fn write_dims(own: &[i64], dims: *mut i64, cap: usize) -> Result<(), Failure> {
-    if dims.is_null() && cap > 0 {
-        return Err(Failure::null("dims"));
+/// An array that the caller gave for dimensions, however many there are.
+pub(crate) struct DimsOut {
+    dims: *mut i64,
+    cap: usize,
+}
+
+impl DimsOut {
+    /// Zeroes the array.
+    ///
+    /// # Safety
+    /// `dims` is null or writable for `cap` sizes as long as the result lives.
+    pub(crate) unsafe fn zeroed(dims: *mut i64, cap: usize) -> DimsOut {
+        if !dims.is_null() {
+            // SAFETY: not null, so writable for cap sizes by the caller's promise.
+            unsafe { dims.write_bytes(0, cap) };
+        }
+        DimsOut { dims, cap }
     }
-    for (axis, &dim) in own.iter().take(cap).enumerate() {
-        // SAFETY: axis < cap, so writable by the caller's promise.
-        unsafe { dims.wrapping_add(axis).write(dim) };
+
+    /// Refuses NULL, unless there is room for nothing.
+    pub(crate) fn required(&self, parameter: &str) -> Result<(), Failure> {
+        if self.dims.is_null() && self.cap > 0 {
+            return Err(Failure::null(parameter));
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Writes as many of `own` as there is room for.
+    pub(crate) fn set(&self, own: &[i64]) {
+        if self.dims.is_null() {
+            return;
+        }
+        for (axis, &dim) in own.iter().take(self.cap).enumerate() {
+            // SAFETY: axis < cap, so writable by the promise of `zeroed`.
+            unsafe { self.dims.wrapping_add(axis).write(dim) };
+        }
+    }
 }

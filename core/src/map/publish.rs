@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::error::{Error, Result};
 use super::origin::Origin;
+use super::os;
 use super::storage::{FileKind, Storage, StorageFile};
 
 /// A file being written under a temporary name in the folder of its final one.
@@ -18,10 +19,12 @@ use super::storage::{FileKind, Storage, StorageFile};
 pub struct Publication {
     storage: Arc<dyn Storage>,
     file: Arc<dyn StorageFile>,
+    /// As the caller gave it, for messages.
     path: PathBuf,
+    target: PathBuf,
     temporary: PathBuf,
     replace: bool,
-    process: u32,
+    process: os::Process,
     state: State,
 }
 
@@ -43,17 +46,24 @@ impl Publication {
     /// # Errors
     /// The system's; [`Error::Exists`]; [`Error::BadPath`].
     pub fn create(storage: Arc<dyn Storage>, path: &Path, replace: bool) -> Result<Publication> {
-        let Some(name) = path.file_name() else {
-            let why = "it ends in no file name";
-            return Err(Error::BadPath {
-                path: path.to_owned(),
-                why,
-            });
+        let bad_path = |why| Error::BadPath {
+            path: path.to_owned(),
+            why,
         };
+        let name = path
+            .file_name()
+            .ok_or_else(|| bad_path("it ends in no file name"))?;
+        if !path
+            .as_os_str()
+            .as_encoded_bytes()
+            .ends_with(name.as_encoded_bytes())
+        {
+            return Err(bad_path("it ends as a folder's does"));
+        }
         let origin = Origin::Path(path.to_owned());
         match storage.kind(path).map_err(Error::io("look at", &origin))? {
             Some(FileKind::Folder) => {
-                let os_code = super::os::IS_A_FOLDER;
+                let os_code = os::IS_A_FOLDER;
                 return Err(Error::NotAFile {
                     origin,
                     what: "a folder",
@@ -63,16 +73,18 @@ impl Publication {
             Some(_) if !replace => return Err(Error::Exists { origin }),
             _ => {}
         }
-        let temporary = path.with_file_name(temporary_name(name));
+        // The process may change its working folder before it publishes.
+        let target = std::path::absolute(path).map_err(Error::io("find", &origin))?;
+        let temporary = target.with_file_name(temporary_name(name));
         let file = storage
             .create_new(&temporary)
-            .map_err(Error::io_path("create the temporary file for", path))?;
-        let process = std::process::id();
-        let path = path.to_owned();
+            .map_err(Error::io("create the temporary file for", &origin))?;
+        let (path, process) = (path.to_owned(), os::process());
         Ok(Publication {
             storage,
             file,
             path,
+            target,
             temporary,
             replace,
             process,
@@ -132,7 +144,7 @@ impl Publication {
             own.rename()
         })?;
         self.state = State::Published;
-        let folder = match self.path.parent() {
+        let folder = match self.target.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
@@ -143,11 +155,11 @@ impl Publication {
 
     fn rename(&self) -> Result<()> {
         if self.replace {
-            let renamed = self.storage.rename(&self.temporary, &self.path);
+            let renamed = self.storage.rename(&self.temporary, &self.target);
             return renamed.map_err(Error::io_path("publish", &self.path));
         }
         self.storage
-            .rename_new(&self.temporary, &self.path)
+            .rename_new(&self.temporary, &self.target)
             .map_err(|error| {
                 let origin = Origin::Path(self.path.clone());
                 match error.kind() {
@@ -157,27 +169,31 @@ impl Publication {
             })
     }
 
-    /// Does one step of an open publication; one that fails is the last.
-    fn attempt(&mut self, step: impl FnOnce(&Publication) -> Result<()>) -> Result<()> {
+    /// Whether more can be written, by this process.
+    ///
+    /// # Errors
+    /// [`Error::Forked`]; [`Error::Closed`] after a failure or when published.
+    pub fn check_open(&self) -> Result<()> {
         let origin = || Origin::Path(self.path.clone());
-        if std::process::id() != self.process {
+        if os::process() != self.process {
             return Err(Error::Forked { origin: origin() });
         }
         match self.state {
-            State::Open => {}
-            State::Failed => {
-                return Err(Error::Closed {
-                    origin: origin(),
-                    why: "failed",
-                });
-            }
-            State::Published => {
-                return Err(Error::Closed {
-                    origin: origin(),
-                    why: "finished",
-                });
-            }
+            State::Open => Ok(()),
+            State::Failed => Err(Error::Closed {
+                origin: origin(),
+                why: "failed",
+            }),
+            State::Published => Err(Error::Closed {
+                origin: origin(),
+                why: "finished",
+            }),
         }
+    }
+
+    /// Does one step of an open publication; one that fails is the last.
+    fn attempt(&mut self, step: impl FnOnce(&Publication) -> Result<()>) -> Result<()> {
+        self.check_open()?;
         let result = step(self);
         if result.is_err() {
             self.state = State::Failed;
@@ -188,7 +204,7 @@ impl Publication {
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        if self.state == State::Published || std::process::id() != self.process {
+        if self.state == State::Published || os::process() != self.process {
             return;
         }
         if let Err(error) = self.storage.remove(&self.temporary) {

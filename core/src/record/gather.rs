@@ -9,7 +9,7 @@ use super::error::{Error, Result};
 use super::reader::RecordReader;
 use super::rrec::{FIELDS, TensorHead};
 use crate::dtype::DType;
-use crate::map::{Fetch, Mapped, Window};
+use crate::map::{Fetch, Mapped, Region, Window};
 use crate::tensor::{MAX_DIMS, Shape};
 
 /// How gathered bytes are read.
@@ -38,6 +38,38 @@ pub struct Gathered {
 /// Room for the index entry and head of a record in one pread.
 const HEAD_WINDOW: usize = 512;
 
+/// Records whose heads are fetched together.
+const TOGETHER: usize = 64;
+
+/// The largest records that are fetched while the one before is copied: two fit into the smallest
+/// cache; the CPU's own prefetch is good enough for larger ones.
+const FETCHED: usize = 16 << 10;
+
+/// A piece of a record that is copied at once.
+const PIECE: usize = 4096;
+
+const CACHE_LINE: usize = 64;
+
+/// Copies a record, fetching the next one meanwhile.
+fn copy_piecewise(region: Region<'_>, at: u64, next: u64, out: &mut [MaybeUninit<u8>]) {
+    if out.len() > FETCHED {
+        let copied = region.copy_to(at, out);
+        debug_assert!(copied);
+        return;
+    }
+    let (mut at, mut next) = (at, next);
+    for piece in out.chunks_mut(PIECE) {
+        let bytes = piece.len() as u64;
+        for line in (0..bytes).step_by(CACHE_LINE) {
+            region.prefetch(next.wrapping_add(line));
+        }
+        let copied = region.copy_to(at, piece);
+        debug_assert!(copied);
+        at = at.saturating_add(bytes);
+        next = next.saturating_add(bytes);
+    }
+}
+
 impl RecordReader {
     /// Copies field `field` of the records `indices`, in that order, to the start of `out`. All
     /// must be alike in dtype and shape. Nothing of the copy need be aligned.
@@ -59,9 +91,8 @@ impl RecordReader {
             GatherIo::Auto | GatherIo::Map => {
                 self.data().still_whole()?;
                 let region = self.data().region();
-                let copy = |head: &TensorHead, out: &mut [MaybeUninit<u8>]| {
-                    let copied = region.copy_to(head.data_at, out);
-                    debug_assert!(copied);
+                let copy = |at: u64, next: u64, out: &mut [MaybeUninit<u8>]| {
+                    copy_piecewise(region, at, next, out);
                     Ok(())
                 };
                 let gathered =
@@ -72,8 +103,8 @@ impl RecordReader {
             GatherIo::Read => {
                 // A file that was cut and grew again reads without an error, as zeros.
                 self.data().still_whole()?;
-                let copy = |head: &TensorHead, out: &mut [MaybeUninit<u8>]| {
-                    self.data().read(head.data_at, out).map_err(Error::from)
+                let copy = |at: u64, _: u64, out: &mut [MaybeUninit<u8>]| {
+                    self.data().read(at, out).map_err(Error::from)
                 };
                 let mut window = Window::new(self.data(), HEAD_WINDOW);
                 let gathered = self.gather_by(&mut window, field, indices, out, copy)?;
@@ -89,7 +120,7 @@ impl RecordReader {
         field: usize,
         indices: &[u64],
         out: &mut [MaybeUninit<u8>],
-        copy: impl Fn(&TensorHead, &mut [MaybeUninit<u8>]) -> Result<()>,
+        copy: impl Fn(u64, u64, &mut [MaybeUninit<u8>]) -> Result<()>,
     ) -> Result<Gathered> {
         let Some(&first) = indices
             .first()
@@ -117,15 +148,22 @@ impl RecordReader {
             return Err(Error::SmallBuffer { needed, given });
         };
         let mut rest = out;
-        for &index in indices {
-            let head = self.field_head(from, index, field)?;
-            if !head.is_alike(&alike) {
-                return Err(self.not_alike(&head, &alike, index, field));
+        for indices in indices.chunks(TOGETHER) {
+            self.announce(from, indices);
+            let mut places = [0; TOGETHER];
+            for (place, &index) in places.iter_mut().zip(indices) {
+                let head = self.field_head(from, index, field)?;
+                if !head.is_alike(&alike) {
+                    return Err(self.not_alike(&head, &alike, index, field));
+                }
+                *place = head.data_at;
             }
-            let (own, after) = rest.split_at_mut(bytes);
-            rest = after;
-            if !own.is_empty() {
-                copy(&head, own)?;
+            let places = places.get(..indices.len()).unwrap_or_default();
+            for (number, &place) in places.iter().enumerate().filter(|_| bytes > 0) {
+                let next = places.get(number.saturating_add(1)).unwrap_or(&place);
+                let (own, after) = rest.split_at_mut(bytes);
+                rest = after;
+                copy(place, *next, own)?;
             }
         }
         let mut dims = vec![i64::try_from(count).unwrap_or(i64::MAX)];
@@ -136,6 +174,24 @@ impl RecordReader {
             shape,
             bytes: needed,
         })
+    }
+
+    /// Starts fetching index entries and heads, so that their cache misses overlap.
+    fn announce(&self, from: &mut impl Fetch, indices: &[u64]) {
+        for &index in indices {
+            if !from.soon(self.header().entry_at(index)) {
+                return;
+            }
+        }
+        for &index in indices {
+            // What is wrong with a record is told in its turn.
+            let Ok(entry) = self.entry(from, index) else {
+                return;
+            };
+            from.soon(entry.offset);
+            // The last tensor's head stands near the end, if its elements are few.
+            from.soon(entry.end().wrapping_sub(16));
+        }
     }
 
     #[cold]

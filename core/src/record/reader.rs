@@ -210,6 +210,8 @@ impl RecordReader {
         let entry = self.entry(from, index)?;
         let flaw = |flaw: super::rrec::Flaw| flaw.into_error(self.data.origin(), index);
         let mut at = entry.offset;
+        // The target's head stands near the end, where its elements are few.
+        from.soon(entry.end().wrapping_sub(16));
         for head in heads {
             head.load(from, at, entry.end()).map_err(flaw)?;
             at = head.end;
@@ -251,7 +253,7 @@ impl RecordReader {
     }
 
     #[inline]
-    fn entry(&self, from: &mut impl Fetch, index: u64) -> Result<Entry> {
+    pub(super) fn entry(&self, from: &mut impl Fetch, index: u64) -> Result<Entry> {
         if index >= self.len() {
             return Err(self.no_record(index));
         }

@@ -98,7 +98,7 @@ impl Header {
 
     /// Where entry `index` of the index lies. No overflow: [`Header::check`] found the whole index
     /// inside the file.
-    fn entry_at(self, index: u64) -> u64 {
+    pub(super) fn entry_at(self, index: u64) -> u64 {
         self.index_offset
             .wrapping_add(index.wrapping_mul(ENTRY_BYTES))
     }

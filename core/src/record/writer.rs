@@ -289,7 +289,7 @@ impl RecordWriter {
 
     fn check_open(&self) -> Result<()> {
         let (why, poisoned) = match self.state {
-            State::Open => return Ok(()),
+            State::Open => return Ok(self.publication.check_open()?),
             State::Finished => ("has finished", false),
             State::Poisoned => ("failed earlier", true),
         };

@@ -8,7 +8,8 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Once, OnceLock};
 
 use super::{MemoryAdvice, Pages};
 use crate::map::storage::{FileId, FileInfo, FileKind};
@@ -20,6 +21,29 @@ pub(in crate::map) fn page_size() -> usize {
         let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
         usize::try_from(size).unwrap_or(4096)
     })
+}
+
+/// Which process this is: another after each fork.
+pub(in crate::map) type Process = u64;
+
+static FORKS: AtomicU64 = AtomicU64::new(0);
+
+extern "C" fn forked() {
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Counted by a handler that runs in each forked child: asking for the process's number is a
+/// system call, too slow for every record.
+pub(in crate::map) fn process() -> Process {
+    static HANDLER: Once = Once::new();
+    HANDLER.call_once(|| {
+        // SAFETY: the handler only adds to an atomic, which any child may do, and the library is
+        // never unloaded.
+        if unsafe { libc::pthread_atfork(None, None, Some(forked)) } != 0 {
+            log::warn!("forks can't be told: no memory for a handler");
+        }
+    });
+    FORKS.load(Ordering::Relaxed)
 }
 
 fn check(result: libc::c_int) -> io::Result<()> {
@@ -86,7 +110,13 @@ pub(in crate::map) fn duplicate(descriptor: i32) -> io::Result<File> {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: `copy` was opened just now and nobody else knows it.
-    Ok(unsafe { File::from_raw_fd(copy) })
+    let file = unsafe { File::from_raw_fd(copy) };
+    // SAFETY: reads the flags of a descriptor that is open.
+    let flags = unsafe { libc::fcntl(copy, libc::F_GETFL) };
+    if flags & libc::O_ACCMODE == libc::O_WRONLY || flags & libc::O_PATH != 0 {
+        return Err(io::Error::from_raw_os_error(libc::EACCES));
+    }
+    Ok(file)
 }
 
 pub(in crate::map) fn read_at(

@@ -13,6 +13,12 @@ pub(in crate::map) fn page_size() -> usize {
     64 * 1024
 }
 
+pub(in crate::map) type Process = u32;
+
+pub(in crate::map) fn process() -> Process {
+    std::process::id()
+}
+
 pub(in crate::map) fn open_for_reading(path: &Path) -> io::Result<File> {
     if !fs::metadata(path)?.is_file() && !fs::metadata(path)?.is_dir() {
         return Err(io::Error::new(

@@ -1,0 +1,126 @@
+/* Handles that a child inherits: what can be read can be read, what writes is the parent's. */
+#include "check.h"
+#include "files.h"
+
+static const float value = 4.5f;
+static adit_tensor pair[2];
+
+static void the_writer(void) {
+    const char *path = scratch_path("parent.rrec");
+    char name[256];
+    for (int closes = 0; closes < 2; closes++) {
+        adit_record_writer *writer = NULL;
+        adit_record_reader *reader = NULL;
+        adit_tensor tensors[2];
+        EXPECT_OK(adit_record_writer_create(path, NULL, &writer, &err));
+        EXPECT_OK(adit_record_writer_append(writer, pair, 2, &err));
+        pid_t child = check_fork();
+        if (child == 0) {
+            EXPECT_ERROR(adit_record_writer_append(writer, pair, 2, &err), ADIT_ERR_FORKED, "parent");
+            EXPECT_ERROR(adit_record_writer_append_batch(writer, pair, 2, &err), ADIT_ERR_FORKED,
+                         "parent");
+            EXPECT_ERROR(adit_record_writer_finish(writer, &err), ADIT_ERR_FORKED, "parent");
+            /* Closed or not, the parent's temporary is left alone. */
+            if (closes) adit_record_writer_close(writer);
+            CHECK_INT(count_names(".adit-tmp", name, sizeof name), 1);
+            CHECK(!exists(path));
+            child_ends();
+        }
+        check_child(child);
+        CHECK_INT(count_names(".adit-tmp", name, sizeof name), 1);
+        EXPECT_OK(adit_record_writer_append(writer, pair, 2, &err));
+        EXPECT_OK(adit_record_writer_finish(writer, &err));
+        adit_record_writer_close(writer);
+        EXPECT_OK(adit_record_reader_open(path, NULL, &reader, &err));
+        CHECK_EQ(adit_record_reader_len(reader), 2);
+        EXPECT_OK(adit_record_reader_get(reader, 1, tensors, 2, &err));
+        CHECK_BYTES(tensors[1].data, &value, 4);
+        adit_record_reader_close(reader);
+        CHECK_INT(remove(path), 0);
+        CHECK_INT(count_names(".adit-tmp", NULL, 0), 0);
+    }
+}
+
+static void read_all(const adit_data *data, const adit_record_reader *reader,
+                     const adit_array *array) {
+    adit_tensor tensors[2];
+    float targets[8];
+    char bytes[16];
+    const uint64_t indices[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+    adit_gather_options options = ADIT_GATHER_OPTIONS_INIT;
+    for (uint64_t index = 0; index < 8; index++) {
+        EXPECT_OK(adit_record_reader_get(reader, index, tensors, 2, &err));
+        CHECK(*(const float *)tensors[1].data == (float)index);
+    }
+    for (options.io = 0; options.io <= ADIT_IO_READ; options.io++) {
+        EXPECT_OK(adit_record_reader_gather(reader, 1, indices, 8, targets, sizeof targets, &options,
+                                            NULL, &err));
+        for (int at = 0; at < 8; at++) CHECK(targets[at] == (float)at);
+    }
+    EXPECT_OK(adit_record_reader_verify(reader, NULL, NULL, NULL, &err));
+    EXPECT_OK(adit_data_read(data, 0, sizeof bytes, bytes, &err));
+    CHECK_BYTES(bytes, adit_data_bytes(data), sizeof bytes);
+    EXPECT_OK(adit_data_status(data, &err));
+    EXPECT_OK(adit_array_tensor(array, &tensors[0], &err));
+    CHECK_EQ(tensors[0].nbytes, 48);
+}
+
+static void the_reader(void) {
+    adit_data *data = NULL;
+    adit_record_reader *reader = NULL;
+    adit_array *array = NULL;
+    EXPECT_OK(adit_data_open(data_path("rrec/basic_3x4.rrec"), NULL, &data, &err));
+    EXPECT_OK(adit_record_reader_from_data(data, NULL, &reader, &err));
+    EXPECT_OK(adit_array_open(data_path("npy/f4_c.npy"), NULL, &array, &err));
+    for (int closes = 0; closes < 2; closes++) {
+        pid_t child = check_fork();
+        if (child == 0) {
+            read_all(data, reader, array);
+            adit_array_close(array);
+            adit_record_reader_close(reader);
+            adit_data_close(data);
+            child_ends();
+        }
+        check_child(child);
+        read_all(data, reader, array);
+    }
+    adit_array_close(array);
+    adit_record_reader_close(reader);
+    adit_data_close(data);
+}
+
+/* A child writes a file of its own, and leaves errors to itself. */
+static void own_work(void) {
+    const char *path = scratch_path("child.rrec");
+    adit_error *inherited = NULL;
+    adit_data *data = NULL;
+    CHECK_INT(adit_data_open(scratch_path("none"), NULL, &data, &inherited), ADIT_ERR_NOT_FOUND);
+    pid_t child = check_fork();
+    if (child == 0) {
+        adit_record_writer *writer = NULL;
+        CHECK_IN(adit_error_message(inherited), "none");
+        EXPECT_OK(adit_record_writer_create(path, NULL, &writer, &err));
+        EXPECT_OK(adit_record_writer_append(writer, pair, 2, &err));
+        EXPECT_OK(adit_record_writer_finish(writer, &err));
+        adit_record_writer_close(writer);
+        adit_error_free(inherited);
+        child_ends();
+    }
+    check_child(child);
+    adit_error_free(inherited);
+    adit_record_reader *reader = NULL;
+    EXPECT_OK(adit_record_reader_open(path, NULL, &reader, &err));
+    CHECK_EQ(adit_record_reader_len(reader), 1);
+    adit_record_reader_close(reader);
+}
+
+int main(int argc, char **argv) {
+    check_start(argc, argv);
+    const int64_t shape[] = { 1 };
+    for (int at = 0; at < 2; at++)
+        EXPECT_OK(adit_tensor_init(&pair[at], &value, ADIT_DTYPE_F32, 1, shape, &err));
+    the_writer();
+    the_reader();
+    own_work();
+    return check_end();
+}

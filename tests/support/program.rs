@@ -1,0 +1,173 @@
+//! A C program of `tests/c`: compiled, linked and run in every way that users have.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use super::compiler::{Language, compiler};
+use super::library::{Library, library};
+use super::skip::{pass_on, skip};
+use super::{builds, has_tool, must, root, run};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    Shared,
+    Static,
+    /// Not at all: the program loads the library itself.
+    Loaded,
+}
+
+/// What rustc names by `--print native-static-libs`.
+const NATIVE_LIBRARIES: [&str; 7] = [
+    "-lgcc_s",
+    "-lutil",
+    "-lrt",
+    "-lpthread",
+    "-lm",
+    "-ldl",
+    "-lc",
+];
+
+/// A folder of a test's own below the target folder, gone with this value.
+#[derive(Debug)]
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new(name: &str) -> Scratch {
+        let folder = builds().join(format!("scratch-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        Scratch(folder)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// One build of a program.
+#[derive(Debug)]
+pub struct Program {
+    name: String,
+    label: String,
+    library: &'static Library,
+    executable: PathBuf,
+    _build: Scratch,
+}
+
+impl Program {
+    pub fn build(name: &str, language: Language, link: Link, library: &'static Library) -> Program {
+        let label = format!("{name}-{language:?}-{link:?}");
+        let build = Scratch::new(&format!("{label}-build"));
+        let source = root().join("tests/c").join(format!("{name}.c"));
+        let object = build.path().join("program.o");
+        let executable = build.path().join(name);
+        let mut compile = compiler(language.is_cpp());
+        compile
+            .args(["-O1", "-g", "-pthread", "-c"])
+            .args(language.arguments())
+            .arg(source)
+            .arg("-o")
+            .arg(&object);
+        must(&mut compile);
+
+        let mut linker = compiler(language.is_cpp());
+        linker.arg(&object).arg("-o").arg(&executable);
+        match link {
+            Link::Shared => {
+                let folder = library.folder.display();
+                linker.arg(format!("-L{folder}")).arg("-ladit");
+                linker.arg(format!("-Wl,-rpath,{folder}"));
+                linker.arg("-pthread");
+            }
+            Link::Static => {
+                linker.arg(library.archive()).args(NATIVE_LIBRARIES);
+            }
+            Link::Loaded => {
+                linker.args(["-pthread", "-ldl"]);
+            }
+        }
+        must(&mut linker);
+        Program {
+            name: name.to_owned(),
+            label,
+            library,
+            executable,
+            _build: build,
+        }
+    }
+
+    /// Runs the program, by `wrapper` if there is one: it must end well and leave stderr empty.
+    pub fn run(&self, wrapper: &[&str], environment: &[(&str, &str)]) {
+        let scratch = Scratch::new(&format!("{}-run", self.label));
+        let mut command = match wrapper.split_first() {
+            Some((tool, arguments)) => {
+                let mut command = Command::new(tool);
+                command.args(arguments).arg(&self.executable);
+                command
+            }
+            None => Command::new(&self.executable),
+        };
+        command
+            .arg(root().join("tests/data"))
+            .arg(scratch.path())
+            .arg(self.library.shared())
+            .current_dir(scratch.path())
+            .env("LC_ALL", "C")
+            .envs(environment.iter().copied());
+        let (output, text): (Output, String) = run(&mut command);
+        pass_on(&self.name, &text);
+        assert!(
+            output.status.success() && output.stderr.is_empty(),
+            "{command:?}\nended with {}, {} bytes on stderr, and said:\n{text}",
+            output.status,
+            output.stderr.len(),
+        );
+        println!("{command:?}: {text}");
+        let left: Vec<_> = fs::read_dir(scratch.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .filter(|name| name.to_string_lossy().contains("adit-tmp"))
+            .collect();
+        assert!(left.is_empty(), "{command:?} left {left:?}");
+    }
+
+    pub fn run_in_valgrind(&self) {
+        if !has_tool("valgrind") {
+            return skip("memory errors and leaks of the C tests", "valgrind");
+        }
+        self.run(
+            &[
+                "valgrind",
+                "--quiet",
+                "--error-exitcode=99",
+                "--leak-check=full",
+                "--errors-for-leak-kinds=definite,indirect,possible",
+                "--show-leak-kinds=definite,indirect,possible",
+            ],
+            &[("ADIT_TEST_VALGRIND", "1")],
+        );
+    }
+}
+
+/// The languages that every program is written in.
+pub const LANGUAGES: [Language; 3] = [Language::C99, Language::C11, Language::Cpp17];
+
+/// Builds and runs a program in all ways.
+pub fn check(name: &str) {
+    for language in LANGUAGES {
+        for link in [Link::Shared, Link::Static] {
+            let program = Program::build(name, language, link, library());
+            program.run(&[], &[]);
+            if language == Language::C11 && link == Link::Shared {
+                program.run_in_valgrind();
+            }
+        }
+    }
+}
