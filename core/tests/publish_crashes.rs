@@ -20,7 +20,7 @@ use adit_core::map::sim::SimStorage;
 use adit_core::map::{Error, Publication, Result, Storage};
 use crash::{Findings, Image, Outcome, ensure, explore};
 
-const PATH: &str = "data/set.bin";
+const PATH: &str = "/data/set.bin";
 
 fn path() -> &'static Path {
     Path::new(PATH)
@@ -218,13 +218,13 @@ fn careless_writers_are_caught() {
     let in_place = |storage: Arc<dyn Storage>| {
         storage.remove(path())?;
         write_all(&*storage, PATH)?.sync()?;
-        storage.sync_folder(Path::new("data"))
+        storage.sync_folder(Path::new("/data"))
     };
     let synced_late = |storage: Arc<dyn Storage>| {
-        let file = write_all(&*storage, "data/temporary")?;
-        storage.rename(Path::new("data/temporary"), path())?;
+        let file = write_all(&*storage, "/data/temporary")?;
+        storage.rename(Path::new("/data/temporary"), path())?;
         file.sync()?;
-        storage.sync_folder(Path::new("data"))
+        storage.sync_folder(Path::new("/data"))
     };
     let writers: [&dyn Fn(Arc<dyn Storage>) -> std::io::Result<()>; 2] = [&in_place, &synced_late];
     for writer in writers {

@@ -25,7 +25,7 @@ use common::{Pair, encode, ends, go_on, noise, read, strided};
 use crash::{EIO, ENOSPC, Image, Outcome, ensure, explore};
 
 fn path() -> &'static Path {
-    Path::new("data/set.rrec")
+    Path::new("/data/set.rrec")
 }
 
 fn old() -> Vec<Pair> {
@@ -128,7 +128,7 @@ fn check_killed(
         Err(kind) => return Err(format!("the temporary is {kind:?} with {size} bytes")),
     }
     let storage: Arc<dyn Storage> = Arc::new(image.clone());
-    let saved = Path::new("data/saved.rrec");
+    let saved = Path::new("/data/saved.rrec");
     match recover(&storage, name, saved, None, &mut go_on) {
         Ok(recovery) => {
             let reader = RecordReader::open_in(image, saved, &DataOptions::default());
@@ -203,7 +203,7 @@ fn a_planted_bug_is_caught() {
 
 #[test]
 fn what_recovery_saves_appears_whole_or_not_at_all() {
-    let from = Path::new("data/damaged.rrec");
+    let from = Path::new("/data/damaged.rrec");
     let mut damaged = encode(&few());
     damaged.truncate(64 + 4 * 400);
     let kept = 4 * 400 / ((4 + 8 + 4 + 93 * 4) + (4 + 4 + 4 + 8));
