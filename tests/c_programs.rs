@@ -129,19 +129,38 @@ fn load() {
 /// A bug inside the library, whichever unwinder the process has.
 #[test]
 fn unwinder() {
+    let scratch = Scratch::new("foreign-unwinder");
+    let foreign = foreign_unwinder(&scratch);
     for language in LANGUAGES {
         for link in [Link::Shared, Link::Static] {
             let program = Program::build("unwinder", language, link, library_with_hooks());
             program.run(&[], &[]);
+            if link == Link::Static {
+                // The archive's unwinder is the program's, as its linker decides.
+                continue;
+            }
+            program.run(&[], &[("LD_PRELOAD", &foreign)]);
             match other_unwinder() {
                 Some(path) => program.run(&[], &[("LD_PRELOAD", &path)]),
                 None => skip("panics under another unwinder", "libunwind8"),
             }
-            if language == Language::C11 && link == Link::Shared {
+            if language == Language::C11 {
                 program.run_in_valgrind();
             }
         }
     }
+}
+
+/// An unwinder that ends the process, to be preloaded.
+fn foreign_unwinder(scratch: &Scratch) -> String {
+    let object = scratch.path().join("unwinder.so");
+    must(
+        compiler(false)
+            .args(["-shared", "-fPIC", "-o"])
+            .arg(&object)
+            .arg(root().join("tests/c/preload/unwinder.c")),
+    );
+    object.to_str().unwrap().to_owned()
 }
 
 /// The path of libunwind.so.8, as the dynamic linker would find it.
