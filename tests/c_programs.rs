@@ -177,8 +177,8 @@ fn other_unwinder() -> Option<String> {
 }
 
 /// The header alone, in every language, with every warning an error.
-fn compile_header(tool: impl Fn(bool) -> Command) {
-    let scratch = Scratch::new("header");
+fn compile_header(by: &str, tool: impl Fn(bool) -> Command) {
+    let scratch = Scratch::new(&format!("header-{by}"));
     let source = scratch.path().join("header.c");
     fs::write(&source, "#include <adit.h>\n#include <adit.h>\n").unwrap();
     for language in Language::ALL {
@@ -193,14 +193,14 @@ fn compile_header(tool: impl Fn(bool) -> Command) {
 
 #[test]
 fn header_compiles() {
-    compile_header(compiler);
+    compile_header("default", compiler);
 }
 
 #[test]
 fn header_compiles_with_clang() {
     let name = |cpp| if cpp { "clang++" } else { "clang" };
     if has_tool(name(false)) && has_tool(name(true)) {
-        compile_header(|cpp| Command::new(name(cpp)));
+        compile_header("clang", |cpp| Command::new(name(cpp)));
     } else {
         skip("the header under clang", "clang");
     }
