@@ -8,73 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::{Error, Result};
-use super::heap::{BulkAllocator, HeapBytes, SystemAllocator};
-use super::inflate::{Compression, inflate};
+use super::heap::{HeapBytes, SystemAllocator};
+use super::inflate::inflate;
 use super::mapping::{MapMode, Mapping};
+use super::options::{Access, Backend, BytesOwner, DataOptions};
 use super::origin::Origin;
 use super::os::{self, MemoryAdvice};
+use super::range::FileRange;
 use super::region::Region;
 use super::storage::{FileKind, RealStorage, Storage, StorageFile};
 use super::{TO_END, storage};
-
-/// How a file's bytes come into memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Backend {
-    /// Mapped; read where the file system can't map.
-    #[default]
-    Auto,
-    /// Mapped, or an error.
-    Map,
-    /// Read to the heap: no later change of the file shows.
-    Read,
-}
-
-/// Whether the bytes can be written in memory. The file never changes either way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Access {
-    /// Reading only.
-    #[default]
-    ReadOnly,
-    /// A write copies its page; the others stay the file's.
-    CopyOnWrite,
-}
-
-/// How to open a file's bytes. The default maps and does nothing else.
-#[derive(Clone, Default)]
-pub struct DataOptions {
-    /// How they come into memory.
-    pub backend: Backend,
-    /// Whether they can be written in memory; `CopyOnWrite` needs a map.
-    pub access: Access,
-    /// Ask for huge pages.
-    pub huge_pages: bool,
-    /// Bring all pages into memory now.
-    pub populate: bool,
-    /// Keep all pages in memory; an error where the limit on locked memory is too low.
-    pub lock: bool,
-    /// Decompress gzip and zstd, up to so many bytes; other content is opened as it is.
-    pub decompress: Option<u64>,
-    /// Where heap memory comes from.
-    pub allocator: Option<Arc<dyn BulkAllocator>>,
-}
-
-impl fmt::Debug for DataOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DataOptions")
-            .field("backend", &self.backend)
-            .field("decompress", &self.decompress)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Bytes that somebody else owns and lends.
-///
-/// # Safety
-/// `region` gives the same readable bytes, unmoved, until the owner is dropped.
-pub unsafe trait BytesOwner: Send + Sync {
-    /// The bytes.
-    fn region(&self) -> Region<'_>;
-}
 
 /// A file's bytes: mapped, read, decompressed, copied or borrowed.
 ///
@@ -85,7 +28,7 @@ pub struct Data {
     bytes: Bytes,
     file: Option<FileRange>,
     locked: bool,
-    /// The file's shortest length seen since open; below `needed` the data is truncated.
+    /// The file's shortest length seen since open; below the range's end the data is truncated.
     shortest: AtomicU64,
 }
 
@@ -94,15 +37,6 @@ enum Bytes {
     Mapped(Mapping),
     Heap(HeapBytes),
     Lent(Box<dyn BytesOwner>),
-}
-
-/// The file that mapped bytes come from.
-#[derive(Clone, Debug)]
-pub(super) struct FileRange {
-    pub(super) file: Arc<dyn StorageFile>,
-    /// Where the bytes start in the file.
-    pub(super) offset: u64,
-    pub(super) len: u64,
 }
 
 impl Data {
@@ -217,7 +151,7 @@ impl Data {
                     range.reader(),
                     compression,
                     cap,
-                    allocator(options),
+                    options.bulk_allocator(),
                     &origin,
                 )?;
                 Data::in_memory(origin, Bytes::Heap(bytes))
@@ -257,7 +191,7 @@ impl Data {
                 Err(error) => return Err(Error::io("map", &origin)(error)),
             }
         }
-        let heap = range.read_all(size, allocator(options), &origin)?;
+        let heap = range.read_all(size, options.bulk_allocator(), &origin)?;
         Ok(data(Bytes::Heap(heap), None))
     }
 
@@ -457,13 +391,6 @@ pub(super) fn os_range(region: Region<'_>) -> (*const u8, usize) {
     )
 }
 
-fn allocator(options: &DataOptions) -> Arc<dyn BulkAllocator> {
-    options
-        .allocator
-        .clone()
-        .unwrap_or_else(|| Arc::new(SystemAllocator))
-}
-
 fn check_regular(kind: FileKind, origin: &Origin) -> Result<()> {
     let (what, os_code) = match kind {
         FileKind::Regular => return Ok(()),
@@ -477,92 +404,4 @@ fn check_regular(kind: FileKind, origin: &Origin) -> Result<()> {
         what,
         os_code,
     })
-}
-
-impl FileRange {
-    fn end(&self) -> u64 {
-        self.offset.saturating_add(self.len)
-    }
-
-    /// Fills all of `out` from `offset` of the range.
-    fn read(&self, offset: u64, out: &mut [MaybeUninit<u8>], origin: &Origin) -> Result<()> {
-        let mut at = self.offset.saturating_add(offset);
-        let mut out = out;
-        while !out.is_empty() {
-            let got = self
-                .file
-                .read_at(out, at)
-                .map_err(Error::io_at("read", origin, at))?;
-            if got == 0 {
-                let actual = self.file.info().map_or(at, |info| info.len.min(at));
-                let expected = self.end();
-                return Err(Error::Truncated {
-                    origin: origin.clone(),
-                    offset,
-                    expected,
-                    actual,
-                });
-            }
-            at = at.saturating_add(got as u64);
-            out = out.get_mut(got..).unwrap_or_default();
-        }
-        Ok(())
-    }
-
-    fn read_all(
-        &self,
-        size: usize,
-        allocator: Arc<dyn BulkAllocator>,
-        origin: &Origin,
-    ) -> Result<HeapBytes> {
-        let mut heap = HeapBytes::new(allocator);
-        heap.grow(size, origin)?;
-        let room = heap.spare_mut().get_mut(..size).unwrap_or_default();
-        self.read(0, room, origin)?;
-        // SAFETY: the read filled all `size` bytes of the room, or failed.
-        unsafe { heap.filled(size) };
-        Ok(heap)
-    }
-
-    fn compression(
-        &self,
-        origin: &Origin,
-        options: &DataOptions,
-    ) -> Result<Option<(Compression, u64)>> {
-        let Some(cap) = options.decompress.filter(|_| self.len >= 4) else {
-            return Ok(None);
-        };
-        let mut head = [MaybeUninit::new(0u8); 4];
-        self.read(0, &mut head, origin)?;
-        // SAFETY: every byte was initialised above, before the read wrote over it.
-        let head = head.map(|byte| unsafe { byte.assume_init() });
-        Ok(Compression::of(head).map(|compression| (compression, cap)))
-    }
-
-    fn reader(&self) -> RangeReader<'_> {
-        RangeReader { range: self, at: 0 }
-    }
-}
-
-/// The bytes of a range in order, as `io::Read`.
-struct RangeReader<'a> {
-    range: &'a FileRange,
-    at: u64,
-}
-
-impl io::Read for RangeReader<'_> {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let rest = usize::try_from(self.range.len - self.at).unwrap_or(usize::MAX);
-        let want = out.len().min(rest);
-        let out = out.get_mut(..want).unwrap_or_default();
-        // SAFETY: a slice of bytes is a slice of maybe-uninitialised bytes; read_at writes only
-        // initialised ones to it.
-        let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [MaybeUninit<u8>]) };
-        let got = self
-            .range
-            .file
-            .read_at(out, self.range.offset.saturating_add(self.at))?;
-        self.at += got as u64;
-        Ok(got)
-    }
 }
