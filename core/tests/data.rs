@@ -26,7 +26,7 @@ use adit_core::error::{Kind, Report};
 use adit_core::map::{
     Access, Backend, BytesOwner, Data, DataOptions, Error, Origin, Region, TO_END,
 };
-use common::{Folder, region};
+use common::{Folder, region, skip};
 
 const BACKENDS: [Backend; 3] = [Backend::Auto, Backend::Map, Backend::Read];
 
@@ -174,7 +174,7 @@ fn unreadable_files_are_a_matter_of_permission() {
         }
     }
     if seen == 0 {
-        println!("skipped: nothing here is unreadable to this user");
+        skip("files without permission", "a user who may not read some");
     }
 }
 

@@ -25,7 +25,7 @@ use adit_core::map::{
     Access, Advice, Backend, BulkAllocator, Data, DataOptions, Release, Residency, SystemAllocator,
     TO_END, page_size,
 };
-use common::{Folder, region};
+use common::{Folder, region, skip};
 
 const ADVICES: [Advice; 5] = [
     Advice::Normal,
@@ -114,11 +114,10 @@ fn released_pages_leave_the_process_and_then_the_cache() {
     assert_eq!(data.residency(0, TO_END).unwrap(), all);
 
     if !is_on_disk(&path) {
-        println!(
-            "skipped: the page cache of {} is its only place",
-            path.display()
+        return skip(
+            "release from the page cache",
+            "a target folder whose files are on a disk",
         );
-        return;
     }
     // Whole 4 MiB windows, as they were written: the kernel can drop each folio.
     let half = data.release(0, LEN / 2, Release::PageCache).unwrap();
@@ -281,8 +280,7 @@ fn locked_pages_are_in_memory_until_the_data_is_closed() {
             Ok(data) => data,
             Err(error) => {
                 assert!(error.to_string().contains("ulimit -l"), "{error}");
-                println!("skipped: {error}");
-                return;
+                return skip("locked pages", "a higher `ulimit -l`");
             }
         };
         assert!(locked() >= LEN / 1024, "{backend:?}: {}", locked());

@@ -300,3 +300,29 @@ fn check_alike(reader: &RecordReader) {
     let found = reader.verify(&mut go_on).unwrap();
     assert_eq!((found.records, found.bad_records), (reader.len(), bad));
 }
+
+/// A million entries that all name one large record would be read for hours.
+#[test]
+fn overlapping_records_end_a_verification() {
+    let mut bytes = encode(&[[noise(1, &[64 << 10]), noise(2, &[1])]]);
+    let index_offset = u64::from_le_bytes(bytes[16..24].try_into().unwrap()) as usize;
+    let entry = bytes[index_offset..].to_vec();
+    for _ in 1..100_000 {
+        bytes.extend_from_slice(&entry);
+    }
+    bytes[8..16].copy_from_slice(&100_000u64.to_le_bytes());
+    let reader = open(&bytes).unwrap();
+    let mut told = 0;
+    let error = reader
+        .verify(&mut |done, _| {
+            told = done;
+            true
+        })
+        .unwrap_err();
+    assert_eq!(
+        (error.kind(), error.place().index),
+        (Kind::Malformed, Some(1))
+    );
+    assert!(error.to_string().contains("overlap"), "{error}");
+    assert!(told <= 1);
+}

@@ -311,16 +311,16 @@ static void broken(const char *name, adit_status status, const char *text) {
 }
 
 static void compressed(void) {
-    broken("compressed/truncated.gz", ADIT_ERR_MALFORMED, "not sound gzip");
-    broken("compressed/truncated.zst", ADIT_ERR_MALFORMED, "not sound zstd");
-    broken("compressed/header_only.gz", ADIT_ERR_MALFORMED, "not sound gzip");
-    broken("compressed/garbage_behind.gz", ADIT_ERR_MALFORMED, "not sound gzip");
-    broken("compressed/garbage_behind.zst", ADIT_ERR_MALFORMED, "not sound zstd");
+    broken("compressed/truncated.gz", ADIT_ERR_MALFORMED, "as gzip");
+    broken("compressed/truncated.zst", ADIT_ERR_MALFORMED, "as zstd");
+    broken("compressed/header_only.gz", ADIT_ERR_MALFORMED, "as gzip");
+    broken("compressed/garbage_behind.gz", ADIT_ERR_MALFORMED, "as gzip");
+    broken("compressed/garbage_behind.zst", ADIT_ERR_MALFORMED, "as zstd");
     broken("compressed/bad_crc.gz", ADIT_ERR_CHECKSUM, "gzip");
     broken("compressed/bad_length.gz", ADIT_ERR_CHECKSUM, "gzip");
     broken("compressed/bad_checksum.zst", ADIT_ERR_CHECKSUM, "checksum");
     /* Memory grows with what comes out, not by what a header claims. */
-    broken("compressed/claims_a_pebibyte.zst", ADIT_ERR_MALFORMED, "not sound zstd");
+    broken("compressed/claims_a_pebibyte.zst", ADIT_ERR_UNSUPPORTED, "as zstd");
     /* Whether a checksum or the decoder sees it first is chance. */
     const char *blocks[] = { "compressed/bad_block.gz", "compressed/bad_block.zst" };
     for (size_t at = 0; at < 2; at++) {

@@ -71,7 +71,7 @@ pub enum Error {
     /// Decompression would pass the cap.
     #[error(
         "{origin} decompresses to more than the {cap} bytes allowed; \
-         raise max_decompressed_bytes if it is to be trusted"
+         raise the cap if the file is to be trusted"
     )]
     OverCap {
         /// The compressed file.
@@ -80,7 +80,7 @@ pub enum Error {
         cap: u64,
     },
     /// Compressed bytes that break their format's rules.
-    #[error("{origin} is not sound {format}: {why}")]
+    #[error("cannot decompress {origin} as {format}: {why}")]
     Compressed {
         /// The compressed file.
         origin: Origin,
@@ -88,8 +88,8 @@ pub enum Error {
         format: &'static str,
         /// What the decoder says.
         why: String,
-        /// Whether only the checksum is wrong.
-        checksum: bool,
+        /// Malformed, a wrong checksum, or a feature that isn't supported.
+        kind: Kind,
     },
     /// Memory ran out.
     #[error("out of memory: {bytes} bytes for {origin}")]
@@ -176,8 +176,7 @@ impl Report for Error {
             Error::Exists { .. } => Kind::Exists,
             Error::OutOfRange { .. } | Error::OverCap { .. } => Kind::OutOfRange,
             Error::Truncated { .. } => Kind::Truncated,
-            Error::Compressed { checksum: true, .. } => Kind::Checksum,
-            Error::Compressed { .. } => Kind::Malformed,
+            Error::Compressed { kind, .. } => *kind,
             Error::OutOfMemory { .. } => Kind::OutOfMemory,
             Error::Forked { .. } => Kind::Forked,
             Error::Closed { .. } => Kind::Poisoned,

@@ -104,6 +104,9 @@ impl Fetch for Mapped<'_> {
     }
 }
 
+/// What a window reads where it doesn't simply move on.
+const ASIDE: usize = 8 << 10;
+
 /// Fetches by pread through a window that moves along: a cut file is an error.
 #[derive(Debug)]
 pub struct Window<'a> {
@@ -134,7 +137,7 @@ impl<'a> Window<'a> {
         let (offset, len) = self.data.range(offset, len)?;
         let len = usize::try_from(len).unwrap_or(usize::MAX).min(self.size);
         if self.inside(offset, len).is_none() {
-            self.move_to(offset)?;
+            self.move_to(offset, len)?;
         }
         Ok(self.inside(offset, len).unwrap_or_default())
     }
@@ -144,9 +147,17 @@ impl<'a> Window<'a> {
         self.bytes.get(from..from.checked_add(len)?)
     }
 
-    fn move_to(&mut self, offset: u64) -> Result<()> {
+    /// Moves on by a whole window, but to and fro by little more than what is asked for: else
+    /// fields in no order would each cost a window.
+    fn move_to(&mut self, offset: u64, least: usize) -> Result<()> {
+        let onward = self.start.saturating_add(self.bytes.len() as u64) == offset;
+        let size = if onward {
+            self.size
+        } else {
+            self.size.min(least.max(ASIDE))
+        };
         let rest = usize::try_from(self.data.len() - offset).unwrap_or(usize::MAX);
-        let len = rest.min(self.size);
+        let len = rest.min(size);
         self.bytes.clear();
         self.start = offset;
         let out_of_memory = || Error::OutOfMemory {

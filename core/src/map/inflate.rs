@@ -1,18 +1,20 @@
 //! gzip and zstd, decompressed to the heap under a cap.
 //!
 //! Formats: RFC 1952 (gzip, of one or more members) and RFC 8878 (zstd, of one or more frames,
-//! skippable ones passed over). Memory grows with what comes out, never by what a header claims.
+//! skippable ones passed over). The output's memory grows with what comes out, never by what a
+//! header claims; beside it the decoders keep tables, and zstd a window of at most 128 MiB.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::sync::Arc;
 
-use flate2::bufread::GzDecoder;
-use ruzstd::decoding::StreamingDecoder;
+use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use super::error::{Error, Result};
 use super::heap::{BulkAllocator, HeapBytes};
 use super::origin::Origin;
+use crate::error::Kind;
 
 /// The compression that the first bytes of a file tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +33,6 @@ impl Compression {
             _ => None,
         }
     }
-
-    fn name(self) -> &'static str {
-        match self {
-            Compression::Gzip => "gzip",
-            Compression::Zstd => "zstd",
-        }
-    }
 }
 
 /// Decompresses all of `source`.
@@ -48,102 +43,120 @@ pub(super) fn inflate(
     allocator: Arc<dyn BulkAllocator>,
     origin: &Origin,
 ) -> Result<HeapBytes> {
-    let mut source = BufReader::with_capacity(1 << 20, source);
+    let mut source = BufReader::with_capacity(READ, source);
     let mut out = Output {
         bytes: HeapBytes::new(allocator),
+        chunk: vec![0; CHUNK],
         cap,
         origin,
+        format: match compression {
+            Compression::Gzip => "gzip",
+            Compression::Zstd => "zstd",
+        },
     };
-    let name = compression.name();
-    // Only its words tell flate2's checksum error from its others.
-    let broken = |why: String| Error::Compressed {
-        origin: origin.clone(),
-        format: name,
-        checksum: why.contains("matching checksum"),
-        why,
-    };
-    loop {
-        match compression {
-            Compression::Gzip => {
-                let mut member = GzDecoder::new(&mut source);
-                out.take_all(&mut member)
-                    .map_err(|error| error.unwrap_or_else(broken))?;
-            }
-            Compression::Zstd => match StreamingDecoder::new(&mut source) {
+    match compression {
+        Compression::Gzip => out.take_all(&mut MultiGzDecoder::new(&mut source), gzip_kind)?,
+        Compression::Zstd => out.take_frames(&mut source)?,
+    }
+    Ok(out.bytes)
+}
+
+const READ: usize = 1 << 20;
+const CHUNK: usize = 256 << 10;
+
+/// The largest window that a zstd frame may ask for: zstd's own limit where nobody raises it.
+const LARGEST_WINDOW: u64 = 128 << 20;
+
+struct Output<'a> {
+    bytes: HeapBytes,
+    chunk: Vec<u8>,
+    cap: u64,
+    origin: &'a Origin,
+    format: &'static str,
+}
+
+/// Only its words tell flate2's checksum error from its others.
+fn gzip_kind(why: &str) -> Kind {
+    if why.contains("matching checksum") {
+        Kind::Checksum
+    } else {
+        Kind::Malformed
+    }
+}
+
+impl Output<'_> {
+    /// Takes what a decoder gives; `kind` classifies what it says when it fails.
+    fn take_all(&mut self, decoder: &mut impl Read, kind: fn(&str) -> Kind) -> Result<()> {
+        loop {
+            let got = match decoder.read(&mut self.chunk) {
+                Ok(0) => return Ok(()),
+                Ok(got) => got,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    let why = error.to_string();
+                    return Err(self.broken(kind(&why), why));
+                }
+            };
+            self.append(got)?;
+        }
+    }
+
+    /// Takes all zstd frames, by one decoder, which keeps its tables.
+    fn take_frames(&mut self, source: &mut impl BufRead) -> Result<()> {
+        let mut decoder = FrameDecoder::new();
+        decoder.set_max_window_size(LARGEST_WINDOW);
+        loop {
+            match StreamingDecoder::new_with_decoder(&mut *source, &mut decoder) {
                 Ok(mut frame) => {
-                    out.take_all(&mut frame)
-                        .map_err(|error| error.unwrap_or_else(broken))?;
-                    let stored = frame.decoder.get_checksum_from_data();
-                    if stored.is_some() && stored != frame.decoder.get_calculated_checksum() {
-                        return Err(Error::Compressed {
-                            origin: origin.clone(),
-                            format: name,
-                            why: "the content differs from its checksum".to_owned(),
-                            checksum: true,
-                        });
+                    self.take_all(&mut frame, |_| Kind::Malformed)?;
+                    let stored = decoder.get_checksum_from_data();
+                    if stored.is_some() && stored != decoder.get_calculated_checksum() {
+                        let why = "the content differs from its checksum";
+                        return Err(self.broken(Kind::Checksum, why.to_owned()));
                     }
                 }
                 Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
                     length,
                     ..
-                })) => {
-                    let skipped =
-                        io::copy(&mut (&mut source).take(u64::from(length)), &mut io::sink())
-                            .map_err(Error::io("read", origin))?;
-                    if skipped < u64::from(length) {
-                        return Err(broken("it ends inside a skippable frame".to_owned()));
-                    }
-                }
-                Err(error) => return Err(broken(error.to_string())),
-            },
-        }
-        if source
-            .fill_buf()
-            .map_err(Error::io("read", origin))?
-            .is_empty()
-        {
-            return Ok(out.bytes);
-        }
-    }
-}
-
-struct Output<'a> {
-    bytes: HeapBytes,
-    cap: u64,
-    origin: &'a Origin,
-}
-
-/// A failure of the output, or the decoder's own words.
-enum Failure {
-    Output(Error),
-    Decoder(String),
-}
-
-impl Failure {
-    fn unwrap_or_else(self, broken: impl FnOnce(String) -> Error) -> Error {
-        match self {
-            Failure::Output(error) => error,
-            Failure::Decoder(why) => broken(why),
-        }
-    }
-}
-
-impl Output<'_> {
-    fn take_all(&mut self, decoder: &mut impl Read) -> std::result::Result<(), Failure> {
-        let mut chunk = vec![0u8; 256 << 10];
-        loop {
-            let got = match decoder.read(&mut chunk) {
-                Ok(0) => return Ok(()),
-                Ok(got) => got,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Failure::Decoder(error.to_string())),
-            };
-            self.append(chunk.get(..got).unwrap_or_default())
-                .map_err(Failure::Output)?;
+                })) => self.skip(source, u64::from(length))?,
+                Err(
+                    error @ (FrameDecoderError::WindowSizeTooBig { .. }
+                    | FrameDecoderError::DictNotProvided { .. }),
+                ) => return Err(self.broken(Kind::Unsupported, error.to_string())),
+                Err(error) => return Err(self.broken(Kind::Malformed, error.to_string())),
+            }
+            if source
+                .fill_buf()
+                .map_err(Error::io("read", self.origin))?
+                .is_empty()
+            {
+                return Ok(());
+            }
         }
     }
 
-    fn append(&mut self, chunk: &[u8]) -> Result<()> {
+    fn skip(&self, source: &mut impl BufRead, length: u64) -> Result<()> {
+        let skipped = io::copy(&mut source.take(length), &mut io::sink())
+            .map_err(Error::io("read", self.origin))?;
+        if skipped < length {
+            let why = "it ends inside a skippable frame".to_owned();
+            return Err(self.broken(Kind::Malformed, why));
+        }
+        Ok(())
+    }
+
+    fn broken(&self, kind: Kind, why: String) -> Error {
+        Error::Compressed {
+            origin: self.origin.clone(),
+            format: self.format,
+            why,
+            kind,
+        }
+    }
+
+    /// Appends the first `got` bytes of the chunk.
+    fn append(&mut self, got: usize) -> Result<()> {
+        let chunk = self.chunk.get(..got).unwrap_or_default();
         let needed = self.bytes.len() as u64 + chunk.len() as u64;
         if needed > self.cap {
             return Err(Error::OverCap {

@@ -130,6 +130,18 @@ impl Publication {
         })
     }
 
+    /// Makes what is written durable, for a format whose next write says that it is there. A
+    /// failure is final.
+    ///
+    /// # Errors
+    /// As [`Publication::write`].
+    pub fn sync(&mut self) -> Result<()> {
+        self.attempt(|own| {
+            let temporary = Origin::Path(own.temporary.clone());
+            own.file.sync().map_err(Error::io("sync", &temporary))
+        })
+    }
+
     /// Syncs the temporary, gives it its final name and syncs the folder.
     ///
     /// After an error nothing new stands at the path, with one exception: where the sync of the

@@ -101,21 +101,30 @@ impl Data {
         let Some((skipped, ptr, len)) = whole_pages(region) else {
             return Ok(0);
         };
-        let before =
-            os::pages(ptr, len).map_err(Error::io("look at the pages of", self.origin()))?;
-        os::advise(ptr, len, MemoryAdvice::DontNeed)
+        // Counting is a courtesy: where the system doesn't tell, pages are released all the same.
+        let count = || match what {
+            Release::Resident => os::resident_bytes(ptr, len),
+            Release::PageCache => os::cached_bytes(ptr, len),
+        };
+        let before = count();
+        // SAFETY: the pages are those of a read-only map of a file: they come back as they were.
+        unsafe { os::drop_pages(ptr, len) }
             .map_err(Error::io("release pages of", self.origin()))?;
         if let (Release::PageCache, Some(file)) = (what, range.file.os_file()) {
             let offset = range.offset.saturating_add(offset).saturating_add(skipped);
             os::file_drop_cache(file, offset, len as u64)
                 .map_err(Error::io("drop the page cache of", self.origin()))?;
         }
-        let after =
-            os::pages(ptr, len).map_err(Error::io("look at the pages of", self.origin()))?;
-        Ok(match what {
-            Release::Resident => before.resident.saturating_sub(after.resident),
-            Release::PageCache => before.cached.saturating_sub(after.cached),
-        })
+        match before.and_then(|before| Ok(before.saturating_sub(count()?))) {
+            Ok(freed) => Ok(freed),
+            Err(error) => {
+                log::info!(
+                    "{}: released, but how much isn't known: {error}",
+                    self.origin()
+                );
+                Ok(0)
+            }
+        }
     }
 
     /// Counts which bytes of a range are in memory.
@@ -131,13 +140,13 @@ impl Data {
                 cached: len,
             });
         };
-        let pages =
-            os::pages(ptr, bytes).map_err(Error::io("look at the pages of", self.origin()))?;
-        let total = (bytes.div_ceil(os::page_size()) * os::page_size()) as u64;
+        let look = |result: std::io::Result<u64>| {
+            result.map_err(Error::io("look at the pages of", self.origin()))
+        };
         Ok(Residency {
-            total,
-            resident: pages.resident,
-            cached: pages.cached,
+            total: (bytes.div_ceil(os::page_size()) * os::page_size()) as u64,
+            resident: look(os::resident_bytes(ptr, bytes))?,
+            cached: look(os::cached_bytes(ptr, bytes))?,
         })
     }
 

@@ -5,6 +5,7 @@
 
 use super::error::{Error, Result};
 use super::reader::RecordReader;
+use super::rrec::HEADER_BYTES;
 use super::{Pace, Progress};
 use crate::map::Window;
 
@@ -40,6 +41,7 @@ impl RecordReader {
             index_offset: self.header().index_offset,
         };
         let mut pace = Pace::new();
+        let records_bytes = self.header().index_offset.saturating_sub(HEADER_BYTES);
         for index in 0..self.len() {
             let mut tick = |records, bytes| {
                 if pace.is_due(records, bytes) && !progress(index, self.len()) {
@@ -50,9 +52,13 @@ impl RecordReader {
             tick(1, 0)?;
             match self.heads(&mut windows, index) {
                 Ok([input, target]) => {
-                    windows.read_all(input.offset, target.end, |bytes| tick(0, bytes))?;
                     let bytes = target.end.saturating_sub(input.offset);
                     found.bytes = found.bytes.saturating_add(bytes);
+                    // Else a small file whose records are all one would be read for hours.
+                    if found.bytes > records_bytes {
+                        return Err(self.overlapping(input.offset, index));
+                    }
+                    windows.read_all(input.offset, target.end, |bytes| tick(0, bytes))?;
                 }
                 Err(error @ Error::Map(_)) => return Err(error),
                 Err(error) => {
@@ -67,6 +73,20 @@ impl RecordReader {
             Ok(found)
         } else {
             Err(Error::Cancelled)
+        }
+    }
+}
+
+impl RecordReader {
+    #[cold]
+    fn overlapping(&self, offset: u64, index: u64) -> Error {
+        let why = "the records up to this one have more bytes than there are: they overlap";
+        let origin = self.data().origin().clone();
+        Error::Malformed {
+            origin,
+            offset,
+            index: Some(index),
+            why: why.to_owned(),
         }
     }
 }

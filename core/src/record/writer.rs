@@ -110,7 +110,11 @@ impl RecordWriter {
                 let why = format!("the columns have no row {row}");
                 return Err(Error::Schema { why });
             };
-            self.append_checked(&[input, target])?;
+            if let Err(error) = self.append_checked(&[input, target]) {
+                // Some rows are in and some are not: nobody could go on from there.
+                self.state = State::Poisoned;
+                return Err(error);
+            }
         }
         Ok(())
     }
@@ -173,6 +177,9 @@ impl RecordWriter {
             self.publication.write(&self.buffer, self.written)?;
             self.written += self.buffer.len() as u64;
         }
+        // A header that names an index says that all before it is there: also after a power cut,
+        // and also of the temporary, which may be all that is left then.
+        self.publication.sync()?;
         let header = Header {
             records: self.count(),
             index_offset,

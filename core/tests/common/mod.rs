@@ -1,11 +1,14 @@
-//! What the tests share: folders that go away, and tensors that own their bytes.
+//! What the tests share: folders that go away, tensors that own their bytes, checks skipped.
 
 #![allow(dead_code, reason = "each test uses a part of this")]
 
+use std::collections::BTreeSet;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use adit_core::dtype::DType;
 use adit_core::map::{Data, RealStorage, Region, Storage};
@@ -55,6 +58,26 @@ impl Drop for Folder {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Tells that `what` isn't checked because something is `missing`, and has it counted in
+/// `target/skipped.txt`; the same words count once.
+pub fn skip(what: &str, missing: &str) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let line = format!("SKIPPED: {what} ({missing})");
+    if !TOLD.lock().unwrap().insert(line.clone()) {
+        return;
+    }
+    // Past the capture of the test's output, which is shown for failures alone.
+    let _ = writeln!(std::io::stderr(), "{line}");
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../target"));
+    std::fs::create_dir_all(folder).unwrap();
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(folder.join("skipped.txt"))
+        .unwrap();
+    writeln!(file, "{line}").unwrap();
 }
 
 /// The path of a file that another program wrote.

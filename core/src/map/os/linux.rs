@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Once, OnceLock};
 
-use super::{MemoryAdvice, Pages};
+use super::MemoryAdvice;
 use crate::map::storage::{FileId, FileInfo, FileKind};
 
 pub(in crate::map) fn page_size() -> usize {
@@ -37,8 +37,8 @@ extern "C" fn forked() {
 pub(in crate::map) fn process() -> Process {
     static HANDLER: Once = Once::new();
     HANDLER.call_once(|| {
-        // SAFETY: the handler only adds to an atomic, which any child may do, and the library is
-        // never unloaded.
+        // SAFETY: the handler only adds to an atomic, which any child may do. The C library takes
+        // it back where the code that it lies in is unloaded.
         if unsafe { libc::pthread_atfork(None, None, Some(forked)) } != 0 {
             log::warn!("forks can't be told: no memory for a handler");
         }
@@ -208,12 +208,20 @@ pub(in crate::map) fn advise(ptr: *const u8, len: usize, advice: MemoryAdvice) -
         MemoryAdvice::Random => libc::MADV_RANDOM,
         MemoryAdvice::WillNeed => libc::MADV_WILLNEED,
         MemoryAdvice::HugePage => libc::MADV_HUGEPAGE,
-        MemoryAdvice::DontNeed => libc::MADV_DONTNEED,
         MemoryAdvice::PopulateRead => libc::MADV_POPULATE_READ,
     };
-    // SAFETY: every advice but DONTNEED leaves the contents alone; DONTNEED is given by
-    // `residency` for read-only maps of files alone, whose pages come back from the file.
+    // SAFETY: none of these changes the contents of memory.
     check(unsafe { libc::madvise(ptr.cast_mut().cast(), len, advice) })
+}
+
+/// Drops the pages of a page-aligned range from this process's memory.
+///
+/// # Safety
+/// The range belongs to read-only maps of files: the pages come back from there. In any other
+/// memory what was written would be lost.
+pub(in crate::map) unsafe fn drop_pages(ptr: *const u8, len: usize) -> io::Result<()> {
+    // SAFETY: the caller's promise: nothing is lost, and nobody writes there.
+    check(unsafe { libc::madvise(ptr.cast_mut().cast(), len, libc::MADV_DONTNEED) })
 }
 
 /// Locks the pages of a range; they are unlocked when they are unmapped.
@@ -248,37 +256,57 @@ fn file_advise(file: &File, offset: u64, len: u64, advice: i32) -> io::Result<()
     }
 }
 
-/// Counts the bytes of the page-aligned range that this process has mapped in (by
-/// /proc/self/pagemap, whose "present" bit needs no privilege) and that the page cache holds (by
-/// mincore, which tells the truth to whoever could write the file or owns it).
-pub(in crate::map) fn pages(ptr: *const u8, len: usize) -> io::Result<Pages> {
-    const CHUNK: usize = 4096;
+/// Pages looked at in one go.
+const CHUNK: usize = 4096;
+
+/// Calls `look` with each chunk of a page-aligned range, its address and its number of pages, and
+/// adds up the pages that it counts, in bytes.
+fn count_pages(
+    ptr: *const u8,
+    len: usize,
+    mut look: impl FnMut(*const u8, usize) -> io::Result<usize>,
+) -> io::Result<u64> {
     let page = page_size();
+    let pages = len.div_ceil(page);
+    let mut found = 0;
+    for first in (0..pages).step_by(CHUNK) {
+        let count = CHUNK.min(pages - first);
+        found += (look(ptr.wrapping_add(first * page), count)? * page) as u64;
+    }
+    Ok(found)
+}
+
+/// The bytes of a page-aligned range that this process has mapped in, by /proc/self/pagemap, whose
+/// "present" bit needs no privilege.
+pub(in crate::map) fn resident_bytes(ptr: *const u8, len: usize) -> io::Result<u64> {
     let pagemap = File::open("/proc/self/pagemap")?;
     let mut entries = [0u8; CHUNK * 8];
-    let mut vector = [0u8; CHUNK];
-    let mut found = Pages::default();
-    let mut done = 0;
-    while done < len {
-        let bytes = (len - done).min(CHUNK * page);
-        let count = bytes.div_ceil(page);
-        let at = ptr.wrapping_add(done);
-        // SAFETY: mincore writes one byte a page, `count` of them, and `vector` has room; it
-        // refuses ranges that aren't mapped.
-        check(unsafe { libc::mincore(at.cast_mut().cast(), bytes, vector.as_mut_ptr()) })?;
-        let vector = vector.iter().take(count);
-        found.cached += (vector.filter(|&&byte| byte & 1 == 1).count() * page) as u64;
-
+    count_pages(ptr, len, |at, count| {
         let entries = entries.get_mut(..count * 8).unwrap_or_default();
-        pagemap.read_exact_at(entries, (at.addr() / page) as u64 * 8)?;
-        // Bit 63 of an entry, the top bit of its last byte, says present.
-        let present = entries
+        pagemap.read_exact_at(entries, (at.addr() / page_size()) as u64 * 8)?;
+        // Bit 63 of an entry, the top bit of its last byte.
+        Ok(entries
             .iter()
             .skip(7)
             .step_by(8)
-            .filter(|&&byte| byte & 0x80 != 0);
-        found.resident += (present.count() * page) as u64;
-        done += bytes;
-    }
-    Ok(found)
+            .filter(|&&byte| byte & 0x80 != 0)
+            .count())
+    })
+}
+
+/// The bytes of a page-aligned range that are in the page cache, by mincore, which tells the truth
+/// to whoever could write the file or owns it.
+pub(in crate::map) fn cached_bytes(ptr: *const u8, len: usize) -> io::Result<u64> {
+    let mut vector = [0u8; CHUNK];
+    count_pages(ptr, len, |at, count| {
+        let bytes = count * page_size();
+        // SAFETY: mincore writes one byte a page, `count` of them, at most CHUNK, for which the
+        // vector has room; it refuses ranges that aren't mapped.
+        check(unsafe { libc::mincore(at.cast_mut().cast(), bytes, vector.as_mut_ptr()) })?;
+        Ok(vector
+            .iter()
+            .take(count)
+            .filter(|&&byte| byte & 1 == 1)
+            .count())
+    })
 }

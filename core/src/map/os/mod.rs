@@ -22,15 +22,5 @@ pub(super) enum MemoryAdvice {
     Random,
     WillNeed,
     HugePage,
-    DontNeed,
     PopulateRead,
-}
-
-/// Which pages of a stretch are in memory.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Pages {
-    /// In this process's page tables.
-    pub resident: u64,
-    /// In the page cache.
-    pub cached: u64,
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::path::Path;
 
-use super::{MemoryAdvice, Pages};
+use super::MemoryAdvice;
 use crate::map::storage::{FileInfo, FileKind};
 
 pub(in crate::map) fn page_size() -> usize {
@@ -169,6 +169,16 @@ pub(in crate::map) fn file_drop_cache(_: &File, _: u64, _: u64) -> io::Result<()
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(in crate::map) fn pages(_: *const u8, _: usize) -> io::Result<Pages> {
+/// # Safety
+/// None is needed: nothing is done.
+pub(in crate::map) unsafe fn drop_pages(_: *const u8, _: usize) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(in crate::map) fn resident_bytes(_: *const u8, _: usize) -> io::Result<u64> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(in crate::map) fn cached_bytes(_: *const u8, _: usize) -> io::Result<u64> {
     Err(io::ErrorKind::Unsupported.into())
 }
