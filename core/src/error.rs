@@ -41,6 +41,8 @@ pub enum Kind {
     ReadOnly,
     /// Somebody else holds what this call needs.
     Busy,
+    /// Done, but a power cut may undo it.
+    NotDurable,
     /// The disk or a quota is full.
     NoSpace,
     /// A position, length or size outside what there is or what is allowed.
@@ -81,6 +83,10 @@ pub trait Report: std::error::Error {
 /// The class of an error of the operating system.
 #[must_use]
 pub fn kind_of_io(error: &io::Error) -> Kind {
+    // Too many open files, in the process or the system: a limit, and no fault of the disk.
+    if cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24)) {
+        return Kind::Permission;
+    }
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Kind::NotFound,
         io::ErrorKind::PermissionDenied => Kind::Permission,

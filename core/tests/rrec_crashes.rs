@@ -102,6 +102,9 @@ fn temporary(
         // Unfinished, it may have holes that nobody can tell from records; finished, it is whole.
         Image::PowerCut { .. } => {
             for name in left {
+                if is_torn(&image.contents(&name).unwrap_or_default(), records) {
+                    continue;
+                }
                 if let Ok(reader) = RecordReader::open_in(image, &name, &DataOptions::default()) {
                     ensure(read(&reader) == records, || {
                         format!("{name:?} opens, but has holes")
@@ -119,6 +122,12 @@ fn temporary(
     }
 }
 
+/// The disk here tears the header at any byte; what is there of the index's offset misleads.
+fn is_torn(bytes: &[u8], records: &[Pair]) -> bool {
+    let offset = bytes.get(16..24).unwrap_or(&[0; 8]);
+    offset != [0; 8] && offset != &encode(records)[16..24]
+}
+
 fn check_killed(
     image: &SimStorage,
     name: &Path,
@@ -126,9 +135,7 @@ fn check_killed(
 ) -> std::result::Result<(), String> {
     let bytes = image.contents(name).unwrap_or_default();
     let size = bytes.len() as u64;
-    // The disk here tears the header at any byte; what is there of the index's offset misleads.
-    let header = bytes.get(16..24).unwrap_or(&[0; 8]);
-    let is_torn = header != [0; 8] && header != &encode(records)[16..24];
+    let is_torn = is_torn(&bytes, records);
     let opened = RecordReader::open_in(image, name, &DataOptions::default());
     match opened.as_ref().map_err(Report::kind) {
         Ok(reader) => ensure(read(reader) == records, || "opens, but isn't whole".into())?,
@@ -176,7 +183,7 @@ fn a_set_is_replaced_whole_or_not_at_all() {
     );
     findings.assert_sound();
     // create, records, index, header, sync, rename, folder sync
-    assert_eq!(findings.calls, 8);
+    assert_eq!(findings.calls, 9);
 }
 
 #[test]
@@ -192,7 +199,7 @@ fn a_set_of_many_writes_appears_whole_or_not_at_all() {
     );
     findings.assert_sound();
     // As above, and two more writes: before the large tensor, and the tensor itself.
-    assert_eq!(findings.calls, 10);
+    assert_eq!(findings.calls, 11);
 }
 
 #[test]
@@ -241,7 +248,8 @@ fn a_failure_poisons_the_writer() {
     let records = many();
     let calm = SimStorage::new();
     write(Arc::new(calm.clone()), &records).unwrap();
-    for call in 2..=calm.calls() {
+    // Creating is two calls: the temporary, and the header that says what it is.
+    for call in 3..=calm.calls() {
         for (errno, kind) in [(EIO, Kind::Io), (ENOSPC, Kind::NoSpace)] {
             let disk = SimStorage::new();
             disk.fail_at(call, errno);

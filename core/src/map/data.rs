@@ -145,15 +145,10 @@ impl Data {
             }
         };
         let range = FileRange { file, offset, len };
+        range.check_length(info.len, &origin)?;
         let mut data = match range.compression(&origin, options)? {
             Some((compression, cap)) => {
-                let bytes = inflate(
-                    range.reader(),
-                    compression,
-                    cap,
-                    options.bulk_allocator(),
-                    &origin,
-                )?;
+                let bytes = inflate(range.reader(), compression, cap, options.heap(), &origin)?;
                 Data::in_memory(origin, Bytes::Heap(bytes))
             }
             None => Data::from_range(range, origin, options)?,
@@ -191,7 +186,7 @@ impl Data {
                 Err(error) => return Err(Error::io("map", &origin)(error)),
             }
         }
-        let heap = range.read_all(size, options.bulk_allocator(), &origin)?;
+        let heap = range.read_all(size, options.heap(), &origin)?;
         Ok(data(Bytes::Heap(heap), None))
     }
 
@@ -275,9 +270,12 @@ impl Data {
     }
 
     /// The map and its file, where pages may be dropped: they come back from the file unchanged.
+    /// Locked ones may not.
     pub(super) fn droppable(&self) -> Option<(&Mapping, &FileRange)> {
         match (&self.bytes, &self.file) {
-            (Bytes::Mapped(map), Some(range)) if map.mode() == MapMode::Read => Some((map, range)),
+            (Bytes::Mapped(map), Some(range)) if map.mode() == MapMode::Read && !self.locked => {
+                Some((map, range))
+            }
             _ => None,
         }
     }
@@ -345,7 +343,7 @@ impl Data {
             .len;
         let seen = self.shortest.fetch_min(len, Ordering::Relaxed).min(len);
         if seen < range.end() {
-            Err(self.truncated(0, seen))
+            Err(self.truncated(seen.saturating_sub(range.offset), seen))
         } else {
             Ok(())
         }
@@ -392,16 +390,9 @@ pub(super) fn os_range(region: Region<'_>) -> (*const u8, usize) {
 }
 
 fn check_regular(kind: FileKind, origin: &Origin) -> Result<()> {
-    let (what, os_code) = match kind {
-        FileKind::Regular => return Ok(()),
-        FileKind::Folder => ("a folder", os::IS_A_FOLDER),
-        FileKind::Fifo => ("a named pipe", 0),
-        FileKind::Socket => ("a socket", 0),
-        FileKind::Device | FileKind::Link => ("a device", 0),
-    };
-    Err(Error::NotAFile {
-        origin: origin.clone(),
-        what,
-        os_code,
-    })
+    if kind == FileKind::Regular {
+        Ok(())
+    } else {
+        Err(Error::not_a_file(kind, origin.clone()))
+    }
 }

@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 
 use super::origin::Origin;
+use super::os;
+use super::storage::FileKind;
 use crate::error::{Kind, Place, Report, kind_of_io};
 
 /// A result of this floor.
@@ -34,6 +36,17 @@ pub enum Error {
         what: &'static str,
         /// EISDIR for a folder, 0 else.
         os_code: i32,
+    },
+    /// The whole file stands at the path, but its folder couldn't be synced.
+    #[error(
+        "{origin} is published whole, but its folder can't be synced, so that a power cut may \
+         undo it: {source}"
+    )]
+    NotDurable {
+        /// The file.
+        origin: Origin,
+        /// The system's own error.
+        source: io::Error,
     },
     /// A file stands at the path and was not to be replaced.
     #[error("{origin} exists already; it was left as it is")]
@@ -130,6 +143,22 @@ fn at(offset: Option<u64>) -> String {
 }
 
 impl Error {
+    /// What stands there is no regular file.
+    pub(crate) fn not_a_file(kind: FileKind, origin: Origin) -> Error {
+        let (what, os_code) = match kind {
+            FileKind::Folder => ("a folder", os::IS_A_FOLDER),
+            FileKind::Fifo => ("a named pipe", 0),
+            FileKind::Socket => ("a socket", 0),
+            FileKind::Device => ("a device", 0),
+            FileKind::Regular | FileKind::Link => ("of another kind", 0),
+        };
+        Error::NotAFile {
+            origin,
+            what,
+            os_code,
+        }
+    }
+
     /// For `map_err`: an I/O error while doing `action` to `origin`.
     pub(crate) fn io(
         action: &'static str,
@@ -173,6 +202,7 @@ impl Report for Error {
         match self {
             Error::Io { source, .. } => kind_of_io(source),
             Error::NotAFile { .. } => Kind::NotAFile,
+            Error::NotDurable { .. } => Kind::NotDurable,
             Error::Exists { .. } => Kind::Exists,
             Error::OutOfRange { .. } | Error::OverCap { .. } => Kind::OutOfRange,
             Error::Truncated { .. } => Kind::Truncated,
@@ -186,7 +216,9 @@ impl Report for Error {
 
     fn os_code(&self) -> i32 {
         match self {
-            Error::Io { source, .. } => source.raw_os_error().unwrap_or(0),
+            Error::Io { source, .. } | Error::NotDurable { source, .. } => {
+                source.raw_os_error().unwrap_or(0)
+            }
             Error::NotAFile { os_code, .. } => *os_code,
             _ => 0,
         }
@@ -199,6 +231,7 @@ impl Report for Error {
                 (origin, Some(*offset))
             }
             Error::NotAFile { origin, .. }
+            | Error::NotDurable { origin, .. }
             | Error::Exists { origin }
             | Error::OverCap { origin, .. }
             | Error::Compressed { origin, .. }

@@ -66,6 +66,8 @@ pub struct HeapBytes {
     allocator: Arc<dyn BulkAllocator>,
     memory: Option<Memory>,
     len: usize,
+    /// What addresses and sizes are multiples of.
+    unit: usize,
 }
 
 struct Memory {
@@ -87,7 +89,16 @@ impl HeapBytes {
             allocator,
             memory: None,
             len: 0,
+            unit: LINE,
         }
+    }
+
+    /// As [`HeapBytes::new`], in whole pages of its own.
+    #[must_use]
+    pub fn in_pages(allocator: Arc<dyn BulkAllocator>) -> HeapBytes {
+        let mut heap = HeapBytes::new(allocator);
+        heap.unit = os::page_size();
+        heap
     }
 
     /// Bytes that are filled so far.
@@ -116,8 +127,10 @@ impl HeapBytes {
         if capacity <= self.capacity() {
             return Ok(());
         }
-        let align = if capacity >= HUGE { HUGE } else { LINE };
-        let Some(ptr) = self.allocator.allocate(capacity, align) else {
+        let align = if capacity >= HUGE { HUGE } else { self.unit };
+        let room = capacity.checked_next_multiple_of(self.unit);
+        let allocated = room.and_then(|size| Some((self.allocator.allocate(size, align)?, size)));
+        let Some((ptr, size)) = allocated else {
             return Err(Error::OutOfMemory {
                 bytes: capacity as u64,
                 origin: origin.clone(),
@@ -129,11 +142,7 @@ impl HeapBytes {
             unsafe { ptr.copy_from_nonoverlapping(old.ptr, self.len) };
             self.give_back(&old);
         }
-        self.memory = Some(Memory {
-            ptr,
-            size: capacity,
-            align,
-        });
+        self.memory = Some(Memory { ptr, size, align });
         Ok(())
     }
 

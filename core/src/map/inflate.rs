@@ -5,15 +5,15 @@
 //! header claims; beside it the decoders keep tables, and zstd a window of at most 128 MiB.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::sync::Arc;
 
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use super::error::{Error, Result};
-use super::heap::{BulkAllocator, HeapBytes};
+use super::heap::HeapBytes;
 use super::origin::Origin;
+use super::range::RangeReader;
 use crate::error::Kind;
 
 /// The compression that the first bytes of a file tell.
@@ -35,34 +35,40 @@ impl Compression {
     }
 }
 
-/// Decompresses all of `source`.
+/// Decompresses all of `source` to `heap`.
 pub(super) fn inflate(
-    source: impl Read,
+    source: RangeReader<'_>,
     compression: Compression,
     cap: u64,
-    allocator: Arc<dyn BulkAllocator>,
+    heap: HeapBytes,
     origin: &Origin,
 ) -> Result<HeapBytes> {
+    let format = match compression {
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
+    };
     let mut source = BufReader::with_capacity(READ, source);
     let mut out = Output {
-        bytes: HeapBytes::new(allocator),
+        bytes: heap,
         chunk: vec![0; CHUNK],
         cap,
         origin,
-        format: match compression {
-            Compression::Gzip => "gzip",
-            Compression::Zstd => "zstd",
-        },
+        format,
     };
-    match compression {
-        Compression::Gzip => out.take_all(&mut MultiGzDecoder::new(&mut source), gzip_kind)?,
-        Compression::Zstd => out.take_frames(&mut source)?,
+    let result = match compression {
+        Compression::Gzip => out.take_all(&mut MultiGzDecoder::new(&mut source), gzip_kind),
+        Compression::Zstd => out.take_frames(&mut source),
+    };
+    let reader = source.get_mut();
+    match (result, reader.failure.take()) {
+        // A decoder takes a failing disk or a file cut meanwhile for damage.
+        (Err(_), Some(failure)) => Err(failure.into_error(reader.range, origin)),
+        (result, _) => result.map(|()| out.bytes),
     }
-    Ok(out.bytes)
 }
 
-const READ: usize = 1 << 20;
-const CHUNK: usize = 256 << 10;
+const READ: usize = 64 << 10;
+const CHUNK: usize = 64 << 10;
 
 /// The largest window that a zstd frame may ask for: zstd's own limit where nobody raises it.
 const LARGEST_WINDOW: u64 = 128 << 20;

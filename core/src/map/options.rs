@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::heap::{BulkAllocator, SystemAllocator};
+use super::heap::{BulkAllocator, HeapBytes, SystemAllocator};
 use super::region::Region;
 
 /// How a file's bytes come into memory.
@@ -48,10 +48,18 @@ pub struct DataOptions {
 }
 
 impl DataOptions {
-    pub(super) fn bulk_allocator(&self) -> Arc<dyn BulkAllocator> {
-        self.allocator
+    /// Memory on the heap as the options ask for it: whole pages where it will be locked, so that
+    /// locking and unlocking it is nobody else's affair.
+    pub(super) fn heap(&self) -> HeapBytes {
+        let allocator = self
+            .allocator
             .clone()
-            .unwrap_or_else(|| Arc::new(SystemAllocator))
+            .unwrap_or_else(|| Arc::new(SystemAllocator));
+        if self.lock {
+            HeapBytes::in_pages(allocator)
+        } else {
+            HeapBytes::new(allocator)
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::{Error, Result};
 use super::origin::Origin;
@@ -40,6 +42,9 @@ enum State {
 /// Long enough for any file name here once the suffix is added.
 const LONGEST_STEM: usize = 200;
 
+/// Temporary names that are tried where one is taken.
+const NAMES: usize = 8;
+
 impl Publication {
     /// Creates the temporary. With `replace` false, `path` must be free, now and at the end.
     ///
@@ -62,23 +67,28 @@ impl Publication {
         }
         let origin = Origin::Path(path.to_owned());
         match storage.kind(path).map_err(Error::io("look at", &origin))? {
-            Some(FileKind::Folder) => {
-                let os_code = os::IS_A_FOLDER;
-                return Err(Error::NotAFile {
-                    origin,
-                    what: "a folder",
-                    os_code,
-                });
-            }
-            Some(_) if !replace => return Err(Error::Exists { origin }),
-            _ => {}
+            None | Some(FileKind::Regular | FileKind::Link) if replace => {}
+            None => {}
+            Some(FileKind::Regular | FileKind::Link) => return Err(Error::Exists { origin }),
+            Some(kind) => return Err(Error::not_a_file(kind, origin)),
         }
         // The process may change its working folder before it publishes.
         let target = std::path::absolute(path).map_err(Error::io("find", &origin))?;
-        let temporary = target.with_file_name(temporary_name(name));
-        let file = storage
-            .create_new(&temporary)
-            .map_err(Error::io("create the temporary file for", &origin))?;
+        let create = || {
+            let temporary = target.with_file_name(temporary_name(name));
+            storage
+                .create_like(&temporary, &target)
+                .map(|file| (temporary, file))
+        };
+        let mut created = create();
+        for _ in 0..NAMES {
+            match created {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => created = create(),
+                _ => break,
+            }
+        }
+        let (temporary, file) =
+            created.map_err(Error::io("create the temporary file for", &origin))?;
         let (path, process) = (path.to_owned(), os::process());
         Ok(Publication {
             storage,
@@ -144,8 +154,7 @@ impl Publication {
 
     /// Syncs the temporary, gives it its final name and syncs the folder.
     ///
-    /// After an error nothing new stands at the path, with one exception: where the sync of the
-    /// folder fails, the whole file stands there, but a power cut may still undo that.
+    /// After an error nothing new stands at the path, but for [`Error::NotDurable`].
     ///
     /// # Errors
     /// As [`Publication::write`]; [`Error::Exists`].
@@ -162,7 +171,10 @@ impl Publication {
         };
         self.storage
             .sync_folder(folder)
-            .map_err(Error::io_path("sync the folder", folder))
+            .map_err(|source| Error::NotDurable {
+                origin: Origin::Path(self.path.clone()),
+                source,
+            })
     }
 
     fn rename(&self) -> Result<()> {
@@ -175,7 +187,7 @@ impl Publication {
             .map_err(|error| {
                 let origin = Origin::Path(self.path.clone());
                 match error.kind() {
-                    std::io::ErrorKind::AlreadyExists => Error::Exists { origin },
+                    io::ErrorKind::AlreadyExists => Error::Exists { origin },
                     _ => Error::io("publish", &origin)(error),
                 }
             })
@@ -232,8 +244,15 @@ impl fmt::Debug for Publication {
 }
 
 fn temporary_name(name: &OsStr) -> OsString {
-    // RandomState is seeded from the system's randomness and differs at each call.
-    let random = RandomState::new().build_hasher().finish();
+    // RandomState is seeded from the system's randomness, but a forked child inherits the seed.
+    let mut random = RandomState::new().build_hasher();
+    random.write_u32(std::process::id());
+    random.write_u128(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |now| now.as_nanos()),
+    );
+    let random = random.finish();
     let stem = if name.len() <= LONGEST_STEM {
         name.to_owned()
     } else {

@@ -88,8 +88,7 @@ pub enum Error {
     },
     /// More dimensions than a tensor can tell.
     #[error(
-        "{origin}{}, field {field} has {ndim} dimensions, a tensor here at most {most}; \
-         adit_record_reader_shape tells them", of_record(Some(*index))
+        "{origin}{}, field {field} has {ndim} dimensions, a tensor here at most {most}", of_record(Some(*index))
     )]
     ManyDims {
         /// The file.
@@ -118,6 +117,16 @@ pub enum Error {
         field: usize,
         /// What is wrong.
         why: String,
+    },
+    /// A record that can't be written.
+    #[error("record {index} for {origin}: {source}")]
+    Refused {
+        /// The file being written.
+        origin: Origin,
+        /// The number that the record would have.
+        index: u64,
+        /// Why.
+        source: Box<Error>,
     },
     /// Records whose fields differ where one buffer needs them alike.
     #[error(
@@ -197,6 +206,7 @@ impl Report for Error {
                 Kind::OutOfRange
             }
             Error::Tensor { source, .. } => source.kind(),
+            Error::Refused { source, .. } => source.kind(),
             Error::FormatDType { .. } => Kind::DType,
             Error::FormatShape { .. } | Error::NotAlike { .. } => Kind::Shape,
             Error::Schema { .. } => Kind::InvalidArgument,
@@ -233,6 +243,7 @@ impl Report for Error {
             } => place(origin, Some(*offset), *index),
             Error::NothingToRecover { origin, offset, .. } => place(origin, Some(*offset), None),
             Error::NoRecord { origin, index, .. }
+            | Error::Refused { origin, index, .. }
             | Error::ManyDims { origin, index, .. }
             | Error::NotAlike { origin, index, .. } => place(origin, None, Some(*index)),
             Error::Tensor {

@@ -6,7 +6,7 @@
 use std::mem::MaybeUninit;
 
 use super::error::{Error, Result};
-use super::reader::RecordReader;
+use super::reader::{HEAD_WINDOW, RecordReader};
 use super::rrec::{FIELDS, TensorHead};
 use crate::dtype::DType;
 use crate::map::{Fetch, Mapped, Region, Window};
@@ -34,9 +34,6 @@ pub struct Gathered {
     /// The bytes written.
     pub bytes: u64,
 }
-
-/// Room for the index entry and head of a record in one pread.
-const HEAD_WINDOW: usize = 512;
 
 /// Records whose heads are fetched together.
 const TOGETHER: usize = 64;

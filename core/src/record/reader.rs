@@ -10,8 +10,11 @@ use super::error::{Error, Result};
 use super::rrec::{Entry, FIELDS, Header, TensorHead};
 use super::schema::{FieldShape, Schema};
 use crate::dtype::DType;
-use crate::map::{Data, DataOptions, Fetch, Mapped, RealStorage, Region, Storage};
+use crate::map::{Data, DataOptions, Fetch, Mapped, RealStorage, Region, Storage, Window};
 use crate::tensor::{self, Lent, MAX_DIMS, Shape, is_aligned};
+
+/// Room for the head of a tensor in one pread.
+pub(super) const HEAD_WINDOW: usize = 512;
 
 /// A finished record file. Opening it reads the header alone; each record is checked when it is
 /// asked for.
@@ -114,7 +117,7 @@ impl RecordReader {
         let mut shapes = [any(), any()];
         for (field, own) in shapes.iter_mut().enumerate() {
             let dims = self.dims(0, field)?;
-            let head = self.field_head(&mut Mapped::new(&self.data), 0, field)?;
+            let head = self.field_head(&mut self.window(), 0, field)?;
             *own = (Some(head.dtype), FieldShape::Dims(dims));
         }
         Ok(Schema::of_rrec(shapes))
@@ -183,13 +186,18 @@ impl RecordReader {
         if field >= FIELDS {
             return Err(Error::NoField { field, len: FIELDS });
         }
-        let mut from = Mapped::new(&self.data);
+        let mut from = self.window();
         let head = self.field_head(&mut from, index, field)?;
         let mut dims = Vec::new();
         for axis in 0..head.ndim {
             dims.push(i64::from(head.dim(&mut from, axis)?));
         }
         Ok(dims)
+    }
+
+    /// For calls that aren't hot: a file that was cut is an error, not a fault.
+    fn window(&self) -> Window<'_> {
+        Window::new(&self.data, HEAD_WINDOW)
     }
 
     /// The heads of both fields, which together must be the whole record.

@@ -53,6 +53,8 @@ impl RecordWriter {
         writer
             .buffer
             .extend_from_slice(&Header::UNFINISHED.encode());
+        // Written again with what follows; until then the temporary says what it is.
+        writer.publication.write(&Header::UNFINISHED.encode(), 0)?;
         Ok(writer)
     }
 
@@ -76,8 +78,8 @@ impl RecordWriter {
     /// those of [`Publication::write`].
     pub fn append(&mut self, tensors: &[TensorView<'_>]) -> Result<()> {
         self.check_open()?;
-        let pair = pair(tensors)?;
-        check(&pair)?;
+        let pair = pair(tensors).and_then(|pair| check(&pair).map(|()| pair));
+        let pair = pair.map_err(|error| self.refused(error))?;
         self.append_checked(&pair)
     }
 
@@ -88,23 +90,8 @@ impl RecordWriter {
     /// As [`RecordWriter::append`].
     pub fn append_batch(&mut self, columns: &[TensorView<'_>]) -> Result<()> {
         self.check_open()?;
-        let columns = pair(columns)?;
-        let mut rows = None;
-        for (field, column) in columns.iter().enumerate() {
-            let shape = column.shape();
-            let Some((&own, dims)) = shape.dims().split_first() else {
-                let why = "a column needs a first dimension, the number of records".to_owned();
-                return Err(Error::FormatShape { field, why });
-            };
-            // All rows of a column are alike, and fit or don't whatever their number.
-            check_field(field, column.dtype(), dims)?;
-            if let Some(rows) = rows.filter(|&rows| rows != own) {
-                let why = format!("the column has {own} rows, the one before it {rows}");
-                return Err(Error::FormatShape { field, why });
-            }
-            rows = Some(own);
-        }
-        for row in 0..rows.unwrap_or(0).cast_unsigned() {
+        let (columns, rows) = check_columns(columns).map_err(|error| self.refused(error))?;
+        for row in 0..rows {
             let [input, target] = columns.map(|column| column.row(row));
             let (Some(input), Some(target)) = (input, target) else {
                 let why = format!("the columns have no row {row}");
@@ -117,6 +104,14 @@ impl RecordWriter {
             }
         }
         Ok(())
+    }
+
+    fn refused(&self, error: Error) -> Error {
+        Error::Refused {
+            origin: self.origin(),
+            index: self.count(),
+            source: Box::new(error),
+        }
     }
 
     fn append_checked(&mut self, pair: &[TensorView<'_>; FIELDS]) -> Result<()> {
@@ -328,6 +323,27 @@ fn check(pair: &[TensorView<'_>; FIELDS]) -> Result<()> {
         check_field(field, tensor.dtype(), tensor.shape().dims())?;
     }
     Ok(())
+}
+
+/// The columns, and how many rows each has.
+fn check_columns<'a>(columns: &[TensorView<'a>]) -> Result<([TensorView<'a>; FIELDS], u64)> {
+    let columns = pair(columns)?;
+    let mut rows = None;
+    for (field, column) in columns.iter().enumerate() {
+        let shape = column.shape();
+        let Some((&own, dims)) = shape.dims().split_first() else {
+            let why = "a column needs a first dimension, the number of records".to_owned();
+            return Err(Error::FormatShape { field, why });
+        };
+        // All rows of a column are alike, and fit or don't whatever their number.
+        check_field(field, column.dtype(), dims)?;
+        if let Some(rows) = rows.filter(|&rows| rows != own) {
+            let why = format!("the column has {own} rows, the one before it {rows}");
+            return Err(Error::FormatShape { field, why });
+        }
+        rows = Some(own);
+    }
+    Ok((columns, rows.unwrap_or(0).cast_unsigned()))
 }
 
 fn check_field(field: usize, dtype: DType, dims: &[i64]) -> Result<()> {

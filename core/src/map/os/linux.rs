@@ -54,13 +54,47 @@ fn check(result: libc::c_int) -> io::Result<()> {
     }
 }
 
+/// The least descriptor that is kept. In a process that closed its standard ones, a file opened as
+/// 2 would get every message that anybody prints.
+const LEAST_DESCRIPTOR: libc::c_int = 3;
+
+fn keep_off_standard_descriptors(file: File) -> io::Result<File> {
+    if file.as_raw_fd() >= LEAST_DESCRIPTOR {
+        Ok(file)
+    } else {
+        duplicate_of(file.as_raw_fd())
+    }
+}
+
+fn duplicate_of(descriptor: libc::c_int) -> io::Result<File> {
+    // SAFETY: fcntl with F_DUPFD_CLOEXEC takes any number and fails on one that isn't open.
+    let copy = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, LEAST_DESCRIPTOR) };
+    if copy < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `copy` was opened just now and nobody else knows it.
+    Ok(unsafe { File::from_raw_fd(copy) })
+}
+
 /// O_NONBLOCK keeps the open of a FIFO without a writer from waiting; it has no effect on the
 /// regular files that are then let through.
 pub(in crate::map) fn open_for_reading(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    keep_off_standard_descriptors(
+        OpenOptions::new()
+            .read(true)
+            .custom_flags(flags)
+            .open(path)?,
+    )
+}
+
+pub(in crate::map) fn create_new(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
         .read(true)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path)
+        .write(true)
+        .create_new(true)
+        .open(path)?;
+    keep_off_standard_descriptors(file)
 }
 
 pub(in crate::map) fn kind(of: FileType) -> FileKind {
@@ -104,15 +138,9 @@ pub(in crate::map) fn cannot_map(error: &io::Error) -> bool {
 }
 
 pub(in crate::map) fn duplicate(descriptor: i32) -> io::Result<File> {
-    // SAFETY: fcntl with F_DUPFD_CLOEXEC takes any number and fails on one that isn't open.
-    let copy = unsafe { libc::fcntl(descriptor, libc::F_DUPFD_CLOEXEC, 0) };
-    if copy < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: `copy` was opened just now and nobody else knows it.
-    let file = unsafe { File::from_raw_fd(copy) };
+    let file = duplicate_of(descriptor)?;
     // SAFETY: reads the flags of a descriptor that is open.
-    let flags = unsafe { libc::fcntl(copy, libc::F_GETFL) };
+    let flags = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) };
     if flags & libc::O_ACCMODE == libc::O_WRONLY || flags & libc::O_PATH != 0 {
         return Err(io::Error::from_raw_os_error(libc::EACCES));
     }
@@ -257,7 +285,7 @@ fn file_advise(file: &File, offset: u64, len: u64, advice: i32) -> io::Result<()
 }
 
 /// Pages looked at in one go.
-const CHUNK: usize = 4096;
+const CHUNK: usize = 256;
 
 /// Calls `look` with each chunk of a page-aligned range, its address and its number of pages, and
 /// adds up the pages that it counts, in bytes.

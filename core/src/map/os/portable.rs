@@ -29,6 +29,14 @@ pub(in crate::map) fn open_for_reading(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).open(path)
 }
 
+pub(in crate::map) fn create_new(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(path)
+}
+
 pub(in crate::map) fn kind(of: FileType) -> FileKind {
     if of.is_file() {
         FileKind::Regular

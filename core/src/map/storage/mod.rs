@@ -61,6 +61,11 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
     /// Creates a file that must not exist, for reading and writing.
     fn create_new(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
+    /// As `create_new`, with the permissions of the file at `like` where there is one and the
+    /// storage has permissions.
+    fn create_like(&self, path: &Path, _like: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        self.create_new(path)
+    }
     /// What stands at `path`, if anything; a symbolic link is not followed.
     fn kind(&self, path: &Path) -> io::Result<Option<FileKind>>;
     /// Gives a file another name in one step, replacing what stood there.

@@ -1,6 +1,6 @@
 //! The disk.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::mem::MaybeUninit;
 use std::path::Path;
@@ -24,11 +24,18 @@ impl Storage for RealStorage {
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(path)?;
+        Ok(Arc::new(RealFile(os::create_new(path)?)))
+    }
+
+    fn create_like(&self, path: &Path, like: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        let file = os::create_new(path)?;
+        if let Ok(meta) = fs::metadata(like)
+            && meta.is_file()
+            && let Err(error) = file.set_permissions(meta.permissions())
+        {
+            let path = path.display();
+            log::warn!("'{path}' can't have the permissions of the old file: {error}");
+        }
         Ok(Arc::new(RealFile(file)))
     }
 
