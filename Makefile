@@ -12,12 +12,14 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 ABI := $(shell sed -n 's/^pub const ADIT_ABI_VERSION: u32 = \(.*\);/\1/p' src/version.rs)
-RELEASE := $(CARGO_TARGET_DIR)/release
+DOCDIR ?= $(PREFIX)/share/doc/adit
 LIB := build/lib
 EXAMPLE_FLAGS := -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iinclude -L$(LIB) \
-	-Wl,-rpath,$(CURDIR)/$(LIB)
+	-Wl,-rpath,'$$ORIGIN/../lib'
 
-.PHONY: help demo test lib examples header lint docs bench peer-test fuzz install clean
+# Paths from outside may be relative to here and have spaces in them: quote them.
+
+.PHONY: help demo test release lib examples header lint docs bench peer-test fuzz install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -32,13 +34,17 @@ demo: examples
 test:
 	@tests/run.sh
 
-## make lib      build/lib: the shared library with its SONAME links, the static one
-lib:
-	$(CARGO) build --release --lib
+release:
+	$(CARGO) build --locked --release --lib
+
+## make lib      build/lib: the shared library with its SONAME link, the static one
+lib: release
 	@mkdir -p $(LIB)
-	@ln -sf $(RELEASE)/libadit.so $(LIB)/libadit.so.$(ABI)
+	@# Removed first: a program that runs with the library keeps what it has mapped.
+	@rm -f $(LIB)/libadit.so.$(ABI) $(LIB)/libadit.a
+	@cp -fp "$$CARGO_TARGET_DIR/release/libadit.so" $(LIB)/libadit.so.$(ABI)
 	@ln -sf libadit.so.$(ABI) $(LIB)/libadit.so
-	@ln -sf $(RELEASE)/libadit.a $(LIB)/libadit.a
+	@cp -fp "$$CARGO_TARGET_DIR/release/libadit.a" $(LIB)/libadit.a
 
 ## make examples build/examples: the programs of examples-c
 examples: lib
@@ -48,39 +54,43 @@ examples: lib
 
 ## make header   generate include/adit.h from src
 header:
-	$(CARGO) run -q -p adit-header
+	$(CARGO) run --locked -q -p adit-header
 
 ## make lint     formatting and lints, warnings as errors
 lint:
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 
 ## make docs     the Rust documentation, warnings as errors
 docs:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --all-features
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --all-features
 
 ## make bench    side by side with the peers: lines of RATIO, name, ours, peer, ratio, peer
 bench: lib
-	ADIT_LIB_DIR=$(CURDIR)/$(LIB) $(CARGO) run --release --manifest-path benches/Cargo.toml
+	ADIT_LIB_DIR="$$PWD/$(LIB)" \
+		$(CARGO) run --locked --release --manifest-path benches/Cargo.toml
 
 ## make peer-test our files read by the peers, and theirs by us
 peer-test: lib
-	ADIT_LIB_DIR=$(CURDIR)/$(LIB) $(CARGO) test --release --manifest-path benches/Cargo.toml
+	ADIT_LIB_DIR="$$PWD/$(LIB)" \
+		$(CARGO) test --locked --release --manifest-path benches/Cargo.toml
 
 ## make fuzz     each fuzz target for FUZZ_SECONDS (60); needs a nightly toolchain
 fuzz:
 	fuzz/run.sh
 
-## make install  PREFIX (/usr/local), DESTDIR: library, header, pkg-config file
-install: lib
-	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)
-	install -m 755 $(RELEASE)/libadit.so $(DESTDIR)$(LIBDIR)/libadit.so.$(VERSION)
-	ln -sf libadit.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libadit.so.$(ABI)
-	ln -sf libadit.so.$(ABI) $(DESTDIR)$(LIBDIR)/libadit.so
-	install -m 644 $(RELEASE)/libadit.a $(DESTDIR)$(LIBDIR)/libadit.a
-	install -m 644 include/adit.h $(DESTDIR)$(INCLUDEDIR)/adit.h
+## make install  PREFIX (/usr/local), DESTDIR: library, header, pkg-config file, licences
+install: release
+	install -d "$(DESTDIR)$(LIBDIR)/pkgconfig" "$(DESTDIR)$(INCLUDEDIR)" "$(DESTDIR)$(DOCDIR)"
+	install -m 755 "$$CARGO_TARGET_DIR/release/libadit.so" \
+		"$(DESTDIR)$(LIBDIR)/libadit.so.$(VERSION)"
+	ln -sf libadit.so.$(VERSION) "$(DESTDIR)$(LIBDIR)/libadit.so.$(ABI)"
+	ln -sf libadit.so.$(ABI) "$(DESTDIR)$(LIBDIR)/libadit.so"
+	install -m 644 "$$CARGO_TARGET_DIR/release/libadit.a" "$(DESTDIR)$(LIBDIR)/libadit.a"
+	install -m 644 include/adit.h "$(DESTDIR)$(INCLUDEDIR)/adit.h"
 	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-		-e 's|@VERSION@|$(VERSION)|' adit.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/adit.pc
+		-e 's|@VERSION@|$(VERSION)|' adit.pc.in > "$(DESTDIR)$(LIBDIR)/pkgconfig/adit.pc"
+	install -m 644 LICENSE-MIT LICENSE-APACHE "$(DESTDIR)$(DOCDIR)"
 
 clean:
 	rm -rf build

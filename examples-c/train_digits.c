@@ -85,8 +85,14 @@ static int write_records(const char *path, const adit_tensor *images, const adit
     }
     for (int64_t i = 0; i < count * PIXELS; i++)
         scaled[i] = (float)pixels[i] / 16.0f;
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++) {
+        if (digits[i] >= CLASSES) {
+            fprintf(stderr, "train_digits: label %lld is %d, not below %d\n",
+                    (long long)(first + i), digits[i], CLASSES);
+            goto done;
+        }
         values[i] = (float)digits[i];
+    }
 
     status = adit_tensor_init(&columns[0], scaled, ADIT_DTYPE_F32, 3, image_shape, &err);
     if (status == ADIT_OK)
@@ -106,6 +112,12 @@ done:
     free(scaled);
     free(values);
     return result;
+}
+
+/* Whether a number from a file names a class; what isn't a number doesn't. */
+static int is_label(float value)
+{
+    return value >= 0.0f && value < (float)CLASSES;
 }
 
 /* A linear model: one row of weights and a bias for each class. */
@@ -134,7 +146,7 @@ static void predict(const model *m, const float *image, float *probability)
         probability[c] /= sum;
 }
 
-/* One step of gradient descent on a batch; returns the summed loss. */
+/* One step of gradient descent on a batch of checked labels; returns the summed loss. */
 static float step(model *m, const float *images, const float *labels, int count, float rate)
 {
     float loss = 0.0f, probability[CLASSES];
@@ -194,6 +206,7 @@ static int train(const char *path, model *m, uint64_t *records, uint64_t *mapped
     adit_data *data = NULL;
     adit_error *err = NULL;
     adit_status status;
+    adit_tensor batch[2]; /* what the gathers left in the two buffers */
     uint64_t *order = NULL, state = 20231, count;
     const int terminal = isatty(STDOUT_FILENO);
     int result = -1;
@@ -207,6 +220,10 @@ static int train(const char *path, model *m, uint64_t *records, uint64_t *mapped
     }
     *mapped += adit_data_is_mapped(data) ? adit_data_len(data) : 0;
     count = adit_record_reader_len(reader);
+    if (count == 0) {
+        fprintf(stderr, "train_digits: %s has no records\n", path);
+        goto done;
+    }
     order = (uint64_t *)malloc((size_t)count * sizeof *order);
     if (order == NULL) {
         fprintf(stderr, "train_digits: out of memory\n");
@@ -225,13 +242,25 @@ static int train(const char *path, model *m, uint64_t *records, uint64_t *mapped
         for (uint64_t at = 0; at < count; at += BATCH) {
             const uint64_t rest = count - at, n = rest < BATCH ? rest : (uint64_t)BATCH;
             status = adit_record_reader_gather(reader, 0, order + at, (size_t)n, images,
-                                               sizeof images, NULL, NULL, &err);
+                                               sizeof images, NULL, &batch[0], &err);
             if (status == ADIT_OK)
                 status = adit_record_reader_gather(reader, 1, order + at, (size_t)n, labels,
-                                                   sizeof labels, NULL, NULL, &err);
+                                                   sizeof labels, NULL, &batch[1], &err);
             if (status != ADIT_OK) {
                 fail("gathering a batch", status, err);
                 goto done;
+            }
+            if (batch[0].dtype != ADIT_DTYPE_F32 || batch[0].nbytes != n * PIXELS * sizeof(float)
+                || batch[1].dtype != ADIT_DTYPE_F32 || batch[1].nbytes != n * sizeof(float)) {
+                fprintf(stderr, "train_digits: the records of %s are no digits\n", path);
+                goto done;
+            }
+            for (uint64_t i = 0; i < n; i++) {
+                if (!is_label(labels[i])) {
+                    fprintf(stderr, "train_digits: record %llu of %s has the label %g\n",
+                            (unsigned long long)order[at + i], path, (double)labels[i]);
+                    goto done;
+                }
             }
             loss += step(m, images, labels, (int)n, 0.5f);
             *records += n;
@@ -263,30 +292,44 @@ static int test(const char *path, const model *m, uint64_t *records, uint64_t *m
     status = adit_record_reader_open(path, NULL, &reader, &err);
     if (status == ADIT_OK)
         status = adit_record_reader_data(reader, &data, &err);
-    if (status == ADIT_OK) {
-        *mapped += adit_data_is_mapped(data) ? adit_data_len(data) : 0;
-        count = adit_record_reader_len(reader);
-    }
-    for (uint64_t i = 0; status == ADIT_OK && i < count; i++) {
-        adit_tensor record[2]; /* borrowed: good until the reader is closed */
-        status = adit_record_reader_get(reader, i, record, 2, &err);
-        if (status == ADIT_OK) {
-            float probability[CLASSES];
-            int best = 0;
-            predict(m, (const float *)record[0].data, probability);
-            for (int c = 1; c < CLASSES; c++)
-                if (probability[c] > probability[best])
-                    best = c;
-            right += best == (int)*(const float *)record[1].data;
-            *records += 1;
-        }
-    }
     if (status != ADIT_OK) {
-        fail("testing", status, err);
-    } else {
-        *accuracy = count > 0 ? (double)right / (double)count : 0.0;
-        result = 0;
+        fail("opening the test set", status, err);
+        goto done;
     }
+    *mapped += adit_data_is_mapped(data) ? adit_data_len(data) : 0;
+    count = adit_record_reader_len(reader);
+    for (uint64_t i = 0; i < count; i++) {
+        adit_tensor record[2]; /* borrowed: good until the reader is closed */
+        float probability[CLASSES], label;
+        int best = 0;
+        status = adit_record_reader_get(reader, i, record, 2, &err);
+        if (status != ADIT_OK) {
+            fail("testing", status, err);
+            goto done;
+        }
+        /* What a file holds is looked at before it is read as anything. */
+        if (record[0].dtype != ADIT_DTYPE_F32 || record[0].nbytes != PIXELS * sizeof(float)
+            || record[1].dtype != ADIT_DTYPE_F32 || record[1].nbytes < sizeof(float)) {
+            fprintf(stderr, "train_digits: record %llu of %s is no digit\n",
+                    (unsigned long long)i, path);
+            goto done;
+        }
+        label = *(const float *)record[1].data;
+        if (!is_label(label)) {
+            fprintf(stderr, "train_digits: record %llu of %s has the label %g\n",
+                    (unsigned long long)i, path, (double)label);
+            goto done;
+        }
+        predict(m, (const float *)record[0].data, probability);
+        for (int c = 1; c < CLASSES; c++)
+            if (probability[c] > probability[best])
+                best = c;
+        right += best == (int)label;
+        *records += 1;
+    }
+    *accuracy = count > 0 ? (double)right / (double)count : 0.0;
+    result = 0;
+done:
     adit_data_close(data);
     adit_record_reader_close(reader);
     return result;

@@ -3,13 +3,14 @@
 # Usage: fuzz/run.sh [target...]
 set -euo pipefail
 cd "$(dirname "$0")"
+cargo=${CARGO:-cargo}
 
-if ! cargo +nightly --version >/dev/null 2>&1; then
+if ! $cargo +nightly --version >/dev/null 2>&1; then
     echo "SKIPPED: fuzzing needs Rust's nightly toolchain (rustup toolchain install nightly)"
     exit 0
 fi
-if ! cargo fuzz --version >/dev/null 2>&1; then
-    cargo install cargo-fuzz --locked
+if ! $cargo fuzz --version >/dev/null 2>&1; then
+    $cargo install cargo-fuzz --locked
 fi
 
 data=../tests/data
@@ -55,7 +56,7 @@ fi
 for target in "${targets[@]}"; do
     seed "$target"
     echo "== $target, $seconds s"
-    cargo +nightly fuzz run "$target" -- \
+    $cargo +nightly fuzz run "$target" -- \
         -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 -print_final_stats=1
 done
 echo "OK: ${targets[*]}"

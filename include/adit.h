@@ -138,9 +138,13 @@ ADIT_API const char *adit_build_info(void);
  *
  * On failure every output is NULL or zero. Nothing is thrown, printed or ended: a bug inside the
  * library is ADIT_ERR_INTERNAL, and leaves the handle it happened in with ADIT_ERR_POISONED for
- * every call but close. Only one thing is beyond a status: if the system has no memory left for
- * a few hundred bytes of bookkeeping, the process is aborted; memory for data is always asked
- * for in a way that can fail (ADIT_ERR_OUT_OF_MEMORY).
+ * every later call that returns a status.
+ *
+ * Beyond a status are: memory for bookkeeping (objects, messages, a decompressor's tables) that
+ * the system doesn't have, which aborts the process, while memory for data is always asked for in
+ * a way that can fail (ADIT_ERR_OUT_OF_MEMORY); SIGBUS from a mapped file that somebody cuts;
+ * SIGXFSZ where the host doesn't ignore it and a limit on file sizes is reached; and a thread that
+ * is cancelled (pthread_cancel) inside a call, which aborts the process.
  *
  * Error objects belong to one thread at a time; nothing is kept per thread.
  */
@@ -162,7 +166,7 @@ enum adit_status
   ADIT_ERR_IO = 2,
   /** No such file. From a look-up, no such entry, and then without an error object. */
   ADIT_ERR_NOT_FOUND = 3,
-  /** Permissions, or a limit on the process, forbid it. */
+  /** Permissions, or a limit on the process (open files, locked memory), forbid it. */
   ADIT_ERR_PERMISSION = 4,
   /** The file exists and was not to be replaced. */
   ADIT_ERR_EXISTS = 5,
@@ -214,6 +218,11 @@ enum adit_status
   ADIT_ERR_GPU = 28,
   /** A bug in the library. */
   ADIT_ERR_INTERNAL = 29,
+  /**
+   * Done, and the file stands whole at its path, but its folder could not be synced: a power
+   * cut may undo it.
+   */
+  ADIT_ERR_NOT_DURABLE = 30,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -248,8 +257,8 @@ ADIT_API const char *adit_error_message(const adit_error *error);
 ADIT_API const char *adit_error_path(const adit_error *error);
 
 /**
- * Whether the error is about a byte of the file; if so its offset is written to `*offset`, else
- * 0. `offset` may be NULL.
+ * Whether the error is about a byte of the file, or of the part of it that was opened; if so its
+ * offset is written to `*offset`, else 0. `offset` may be NULL.
  */
 ADIT_API bool adit_error_offset(const adit_error *error, uint64_t *offset);
 
@@ -407,7 +416,9 @@ ADIT_API uint32_t adit_dtype_block_elems(int32_t dtype);
  * bytes, and is good until the handle that the call names is closed. Writing through its pointer
  * is undefined.
  *
- * Shapes and strides run from the outermost dimension to the innermost. Strides count elements.
+ * Shapes and strides run from the outermost dimension to the innermost. Strides count elements; in
+ * a tensor that the library is given, strides that are all 0 stand for C order without gaps, and
+ * a single stride of 0 repeats its elements.
  * Block dtypes have strides of 0: their blocks lie side by side in C order. A tensor with a
  * dimension of 0 has no elements and NULL data; one without dimensions has one element.
  */
@@ -442,13 +453,13 @@ typedef struct adit_tensor {
   /** The distance in elements between neighbours along each dimension; the others are 0. */
   int64_t strides[8];
   /**
-   * ADIT_TENSOR_... flags. The library sets them; in a tensor that it is given only
-   * ADIT_TENSOR_BIG_ENDIAN counts, and is refused.
+   * ADIT_TENSOR_... flags. The library sets them; in a tensor that it is given,
+   * ADIT_TENSOR_BIG_ENDIAN and unknown flags are ADIT_ERR_UNSUPPORTED, the others don't matter.
    */
   uint32_t flags;
-  /** Zero. */
+  /** Zero; anything else is ADIT_ERR_UNSUPPORTED. */
   uint32_t reserved0;
-  /** Zeros. */
+  /** Zeros; anything else is ADIT_ERR_UNSUPPORTED. */
   uint64_t reserved[4];
 } adit_tensor;
 
@@ -580,6 +591,9 @@ ADIT_API ADIT_NODISCARD adit_status adit_log_set(adit_log_fn callback, void *ctx
  * nobody who has mapped the old one.
  *
  * Forks: a child may read through handles that it inherited, and close them.
+ *
+ * Descriptors: a mapped file, and an empty one, keeps a descriptor until the last handle is closed,
+ * never 0, 1 or 2. Closing it drops the POSIX locks (fcntl) that the process holds on that file.
  */
 
 /** A file's bytes. */
@@ -591,7 +605,7 @@ typedef struct adit_data adit_data;
 /** In adit_data_options.flags: ask for huge pages. Only a wish. */
 #define ADIT_DATA_HUGE_PAGES 1
 
-/** In adit_data_options.flags: bring all pages into memory before the call returns. */
+/** In adit_data_options.flags: bring all pages into memory before the call returns. Only a wish. */
 #define ADIT_DATA_POPULATE 2
 
 /**
@@ -734,7 +748,10 @@ ADIT_API void adit_data_options_init(adit_data_options *options, size_t size);
  * or device; the call doesn't wait for a FIFO), ADIT_ERR_IO, ADIT_ERR_OUT_OF_MEMORY,
  * ADIT_ERR_MALFORMED and ADIT_ERR_CHECKSUM (compressed files), ADIT_ERR_OUT_OF_RANGE (over
  * max_decompressed_bytes), ADIT_ERR_TRUNCATED (cut while it was read),
- * ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_UNSUPPORTED (options of a later version).
+ * ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_UNSUPPORTED (options of a later version, zstd with a
+ * dictionary or a window over 128 MiB). With ADIT_DATA_LOCK also ADIT_ERR_OUT_OF_MEMORY and
+ * ADIT_ERR_PERMISSION for the limit on locked memory. Files without a length that are made up as
+ * they are read, such as those of /proc, are ADIT_ERR_NOT_A_FILE.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_data_open(const char *path,
                                                    const adit_data_options *options,
@@ -810,12 +827,13 @@ ADIT_API ADIT_NODISCARD adit_status adit_data_prefetch(const adit_data *data, ui
  *
  * Without flags the pages leave this process's memory and stay in the kernel's page cache, and
  * `*freed` (which may be NULL) is the bytes that the process no longer has resident. With
- * ADIT_RELEASE_PAGE_CACHE they leave the page cache too, except where another process has them
- * mapped, where they wait to be written, or where the kernel keeps larger folios than the range
+ * ADIT_RELEASE_PAGE_CACHE they leave the page cache too, except where another map has them, of this
+ * process or another, where they wait to be written, or where the kernel keeps larger folios than the range
  * covers; `*freed` is then the bytes that left the page cache.
  *
- * Only read-only maps of files are released. Heap bytes and the caller's memory, private changed
- * pages among it, stay as they are, and 0 bytes are freed.
+ * Only read-only maps of files are released, and not those opened with ADIT_DATA_LOCK. Heap bytes and the caller's memory, private changed
+ * pages among it, stay as they are, and 0 bytes are freed. Where the system doesn't tell (without
+ * /proc, say) the pages are released and 0 is told.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_IO,
  * ADIT_ERR_UNSUPPORTED (unknown flags).
@@ -828,7 +846,8 @@ ADIT_API ADIT_NODISCARD adit_status adit_data_release(const adit_data *data, uin
  * Counts which of `len` bytes from `offset` on are in memory; `len` may be ADIT_TO_END. The
  * caller sets `residency->struct_size`.
  *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_IO.
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_IO; ADIT_ERR_NOT_FOUND or
+ * ADIT_ERR_PERMISSION where /proc can't be read.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_data_residency(const adit_data *data, uint64_t offset,
                                                         uint64_t len, adit_residency *residency,
@@ -939,16 +958,19 @@ ADIT_API void adit_record_schema_free(adit_record_schema *schema);
  * `<name>.<16 hex digits>.adit-tmp`. adit_record_writer_finish syncs it, gives it its name in one
  * step and syncs the folder: at the path there is always the whole old file, the whole new one,
  * or none. Closing an unfinished writer removes the temporary. If the process dies, the temporary
- * stays, and adit_record_recover saves its whole records.
+ * stays, for the user to remove, and adit_record_recover saves the whole records that were written
+ * out by then: up to 8 MiB of the latest are still in memory.
  *
- * A symbolic link at the path is replaced, not followed.
+ * A symbolic link at the path is replaced, not followed; a file that is replaced leaves its
+ * permissions to the new one, not its owner. The index is kept in memory, 16 bytes a record.
  *
  * After a failed write or sync the writer is poisoned: every call but close answers
  * ADIT_ERR_POISONED, and nothing appears at the path. A record that is refused (dtype, shape,
  * NULL) leaves the writer as it was.
  *
  * Threads: one at a time for each writer. Forks: a child can't write through a writer that it
- * inherited (ADIT_ERR_FORKED); closing it there leaves the parent's temporary alone.
+ * inherited (ADIT_ERR_FORKED, where it was forked by fork()); closing it there leaves the parent's
+ * temporary alone.
  */
 
 /** A record file being written. */
@@ -1029,7 +1051,7 @@ ADIT_API ADIT_NODISCARD adit_status adit_record_writer_append(adit_record_writer
 /**
  * Appends a batch of records from `n` columns, one for each field: record i consists of row i of
  * each column, a column's first dimension being the number of records. The columns are checked
- * before the first record is written.
+ * before the first record is written; a failure after that poisons the writer.
  *
  * Statuses: as adit_record_writer_append; ADIT_ERR_SHAPE also for columns without dimensions or
  * of different lengths.
@@ -1042,14 +1064,16 @@ ADIT_API uint64_t adit_record_writer_count(const adit_record_writer *writer);
 
 /**
  * Finishes the file: when this returns ADIT_OK, it stands whole and durable at its path. After
- * any other status nothing new stands there and the writer is poisoned; with one exception: if
- * only the last sync, of the folder, fails (ADIT_ERR_IO, the message says so), the whole file
- * stands there, but a power cut may still undo that.
+ * any other status nothing new stands there and the writer is poisoned; with one exception:
+ * ADIT_ERR_NOT_DURABLE, where only the last sync, of the folder, failed: the whole file stands
+ * there, but a power cut may still undo that.
  *
  * Finished or failed, the writer can only be closed.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, finished before), ADIT_ERR_NO_SPACE, ADIT_ERR_IO,
- * ADIT_ERR_EXISTS, ADIT_ERR_PERMISSION, ADIT_ERR_POISONED, ADIT_ERR_FORKED.
+ * ADIT_ERR_EXISTS, ADIT_ERR_PERMISSION, ADIT_ERR_NOT_FOUND (somebody removed the temporary or
+ * the folder), ADIT_ERR_NOT_A_FILE (the path has become a folder), ADIT_ERR_NOT_DURABLE,
+ * ADIT_ERR_POISONED, ADIT_ERR_FORKED.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_record_writer_finish(adit_record_writer *writer,
     adit_error **err);
@@ -1186,7 +1210,9 @@ ADIT_API ADIT_NODISCARD adit_status adit_record_reader_schema(const adit_record_
 
 /**
  * Lends the first `n` tensors of record `index`: input and target for n = 2. They are good until
- * the reader is closed (see the head of this section) and must not be written to.
+ * the reader is closed (see the head of this section) and must not be written to. All of the record
+ * is checked, whatever `n` is. The record's head is read from the map: of a file that another
+ * process has cut, that is SIGBUS where it was mapped.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such record, or `n` over 2),
  * ADIT_ERR_MALFORMED (this record is damaged; message, offset and index say where),

@@ -177,10 +177,10 @@ pub unsafe extern "C" fn adit_array_get_info(
         } else {
             0
         };
-        let c_order = if array.fortran_order() {
-            0
-        } else {
+        let c_order = if array.is_c_order() {
             ADIT_TENSOR_CONTIGUOUS
+        } else {
+            0
         };
         out.set(adit_array_info {
             struct_size: 0,

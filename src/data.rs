@@ -17,9 +17,11 @@
 //! nobody who has mapped the old one.
 //!
 //! Forks: a child may read through handles that it inherited, and close them.
+//!
+//! Descriptors: a mapped file, and an empty one, keeps a descriptor until the last handle is closed,
+//! never 0, 1 or 2. Closing it drops the POSIX locks (fcntl) that the process holds on that file.
 
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use adit_core::map::{
@@ -27,9 +29,9 @@ use adit_core::map::{
 };
 
 use crate::boundary::{
-    Failure, Handle, Opaque, Options, Out, SizedOut, Zeroable, choose, close, guard, guard_handle,
-    init_options, into_raw, path_argument, path_to_c, peek, read_options, refuse_flags,
-    refuse_reserved,
+    Failure, Handle, Opaque, Options, Out, SizedOut, Zeroable, buffer_of, choose, close, guard,
+    guard_handle, init_options, into_raw, path_argument, path_to_c, peek, read_options,
+    refuse_flags, refuse_reserved,
 };
 use crate::callbacks::{adit_allocator, adit_release_fn, allocator};
 use crate::error::{adit_error, adit_status};
@@ -81,7 +83,7 @@ pub enum adit_backend {
 
 /// In adit_data_options.flags: ask for huge pages. Only a wish.
 pub const ADIT_DATA_HUGE_PAGES: u32 = 1;
-/// In adit_data_options.flags: bring all pages into memory before the call returns.
+/// In adit_data_options.flags: bring all pages into memory before the call returns. Only a wish.
 pub const ADIT_DATA_POPULATE: u32 = 2;
 /// In adit_data_options.flags: keep all pages in memory. Where the limit on locked memory is too
 /// low, opening fails with ADIT_ERR_OUT_OF_MEMORY or ADIT_ERR_PERMISSION.
@@ -119,8 +121,8 @@ pub struct adit_data_options {
 //@ /** The default options: adit_data_options options = ADIT_DATA_OPTIONS_INIT; */
 //@ #define ADIT_DATA_OPTIONS_INIT { sizeof(adit_data_options), 0, 0, 0, NULL, { 0, 0, 0, 0 } }
 
-// SAFETY: repr(C), a usize first, no padding on targets with 32- or 64-bit pointers, and zeros
-// are numbers, flags and a null pointer.
+// SAFETY: repr(C), a usize first, no padding between its members, and zeros are numbers, flags
+// and a null pointer.
 unsafe impl Options for adit_data_options {}
 
 /// What adit_data_from_bytes does with the bytes.
@@ -230,7 +232,10 @@ pub unsafe extern "C" fn adit_data_options_init(options: *mut adit_data_options,
 /// or device; the call doesn't wait for a FIFO), ADIT_ERR_IO, ADIT_ERR_OUT_OF_MEMORY,
 /// ADIT_ERR_MALFORMED and ADIT_ERR_CHECKSUM (compressed files), ADIT_ERR_OUT_OF_RANGE (over
 /// max_decompressed_bytes), ADIT_ERR_TRUNCATED (cut while it was read),
-/// ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_UNSUPPORTED (options of a later version).
+/// ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_UNSUPPORTED (options of a later version, zstd with a
+/// dictionary or a window over 128 MiB). With ADIT_DATA_LOCK also ADIT_ERR_OUT_OF_MEMORY and
+/// ADIT_ERR_PERMISSION for the limit on locked memory. Files without a length that are made up as
+/// they are read, such as those of /proc, are ADIT_ERR_NOT_A_FILE.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_data_open(
     path: *const c_char,
@@ -465,12 +470,13 @@ pub unsafe extern "C" fn adit_data_prefetch(
 ///
 /// Without flags the pages leave this process's memory and stay in the kernel's page cache, and
 /// `*freed` (which may be NULL) is the bytes that the process no longer has resident. With
-/// ADIT_RELEASE_PAGE_CACHE they leave the page cache too, except where another process has them
-/// mapped, where they wait to be written, or where the kernel keeps larger folios than the range
+/// ADIT_RELEASE_PAGE_CACHE they leave the page cache too, except where another map has them, of this
+/// process or another, where they wait to be written, or where the kernel keeps larger folios than the range
 /// covers; `*freed` is then the bytes that left the page cache.
 ///
-/// Only read-only maps of files are released. Heap bytes and the caller's memory, private changed
-/// pages among it, stay as they are, and 0 bytes are freed.
+/// Only read-only maps of files are released, and not those opened with ADIT_DATA_LOCK. Heap bytes and the caller's memory, private changed
+/// pages among it, stay as they are, and 0 bytes are freed. Where the system doesn't tell (without
+/// /proc, say) the pages are released and 0 is told.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_IO,
 /// ADIT_ERR_UNSUPPORTED (unknown flags).
@@ -502,7 +508,8 @@ pub unsafe extern "C" fn adit_data_release(
 /// Counts which of `len` bytes from `offset` on are in memory; `len` may be ADIT_TO_END. The
 /// caller sets `residency->struct_size`.
 ///
-/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_IO.
+/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_IO; ADIT_ERR_NOT_FOUND or
+/// ADIT_ERR_PERMISSION where /proc can't be read.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_data_residency(
     data: *const adit_data,
@@ -555,33 +562,6 @@ pub unsafe extern "C" fn adit_data_read(
     };
     // SAFETY: NULL or an open handle, NULL or writable, as the header asks.
     unsafe { guard_handle(data, err, body) }
-}
-
-/// The caller's buffer; with `len` 0 it may be NULL.
-///
-/// # Safety
-/// `buffer` is null or writable for `len` bytes for `'a`, and nobody else uses it meanwhile.
-pub(crate) unsafe fn buffer_of<'a>(
-    buffer: *mut c_void,
-    len: u64,
-) -> Result<&'a mut [MaybeUninit<u8>], Failure> {
-    if len == 0 {
-        return Ok(&mut []);
-    }
-    if buffer.is_null() {
-        return Err(Failure::null("buffer"));
-    }
-    let Some(len) = usize::try_from(len)
-        .ok()
-        .filter(|&len| isize::try_from(len).is_ok())
-    else {
-        return Err(Failure::invalid(
-            "the buffer's length is more than memory can hold",
-        ));
-    };
-    // SAFETY: not null and of a possible length, so writable by the caller's promise; bytes need
-    // no alignment and no initialisation.
-    Ok(unsafe { std::slice::from_raw_parts_mut(buffer.cast(), len) })
 }
 
 /// Whether the file still has all its bytes: looks at its length now, and remembers what this and

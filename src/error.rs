@@ -10,9 +10,13 @@
 //!
 //! On failure every output is NULL or zero. Nothing is thrown, printed or ended: a bug inside the
 //! library is ADIT_ERR_INTERNAL, and leaves the handle it happened in with ADIT_ERR_POISONED for
-//! every call but close. Only one thing is beyond a status: if the system has no memory left for
-//! a few hundred bytes of bookkeeping, the process is aborted; memory for data is always asked
-//! for in a way that can fail (ADIT_ERR_OUT_OF_MEMORY).
+//! every later call that returns a status.
+//!
+//! Beyond a status are: memory for bookkeeping (objects, messages, a decompressor's tables) that
+//! the system doesn't have, which aborts the process, while memory for data is always asked for in
+//! a way that can fail (ADIT_ERR_OUT_OF_MEMORY); SIGBUS from a mapped file that somebody cuts;
+//! SIGXFSZ where the host doesn't ignore it and a limit on file sizes is reached; and a thread that
+//! is cancelled (pthread_cancel) inside a call, which aborts the process.
 //!
 //! Error objects belong to one thread at a time; nothing is kept per thread.
 
@@ -38,7 +42,7 @@ pub enum adit_status {
     ADIT_ERR_IO = 2,
     /// No such file. From a look-up, no such entry, and then without an error object.
     ADIT_ERR_NOT_FOUND = 3,
-    /// Permissions, or a limit on the process, forbid it.
+    /// Permissions, or a limit on the process (open files, locked memory), forbid it.
     ADIT_ERR_PERMISSION = 4,
     /// The file exists and was not to be replaced.
     ADIT_ERR_EXISTS = 5,
@@ -90,11 +94,14 @@ pub enum adit_status {
     ADIT_ERR_GPU = 28,
     /// A bug in the library.
     ADIT_ERR_INTERNAL = 29,
+    /// Done, and the file stands whole at its path, but its folder could not be synced: a power
+    /// cut may undo it.
+    ADIT_ERR_NOT_DURABLE = 30,
 }
 
 use adit_status::*;
 
-const STATUSES: [(adit_status, &CStr); 30] = [
+const STATUSES: [(adit_status, &CStr); 31] = [
     (ADIT_OK, c"ADIT_OK"),
     (ADIT_ERR_INVALID_ARGUMENT, c"ADIT_ERR_INVALID_ARGUMENT"),
     (ADIT_ERR_IO, c"ADIT_ERR_IO"),
@@ -125,6 +132,7 @@ const STATUSES: [(adit_status, &CStr); 30] = [
     (ADIT_ERR_GPU_LOST, c"ADIT_ERR_GPU_LOST"),
     (ADIT_ERR_GPU, c"ADIT_ERR_GPU"),
     (ADIT_ERR_INTERNAL, c"ADIT_ERR_INTERNAL"),
+    (ADIT_ERR_NOT_DURABLE, c"ADIT_ERR_NOT_DURABLE"),
 ];
 
 /// What went wrong, in words and numbers. Owned by the caller; freed with adit_error_free.
@@ -248,8 +256,8 @@ pub unsafe extern "C" fn adit_error_path(error: *const adit_error) -> *const c_c
     path.map_or(std::ptr::null(), CStr::as_ptr)
 }
 
-/// Whether the error is about a byte of the file; if so its offset is written to `*offset`, else
-/// 0. `offset` may be NULL.
+/// Whether the error is about a byte of the file, or of the part of it that was opened; if so its
+/// offset is written to `*offset`, else 0. `offset` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_error_offset(error: *const adit_error, offset: *mut u64) -> bool {
     // SAFETY: NULL or an error object, as the header asks.

@@ -17,12 +17,12 @@ use std::sync::Arc;
 use adit_core::record::{FIELDS, GatherIo, RecordReader};
 
 use crate::boundary::{
-    DimsOut, Failure, Handle, Opaque, Options, Out, SizedOut, Zeroable, choose, close, guard,
-    guard_handle, init_options, into_raw, path_argument, peek, progress_of, read_options,
+    DimsOut, Failure, Handle, Opaque, Options, Out, SizedOut, Zeroable, buffer_of, choose, close,
+    guard, guard_handle, init_options, into_raw, path_argument, peek, progress_of, read_options,
     refuse_reserved, slice,
 };
 use crate::callbacks::adit_progress_fn;
-use crate::data::{SharedData, adit_data, adit_data_options, buffer_of, data_options};
+use crate::data::{SharedData, adit_data, adit_data_options, data_options};
 use crate::error::{adit_error, adit_status};
 use crate::record_schema::{NamedSchema, adit_record_schema};
 use crate::tensor::adit_tensor;
@@ -222,7 +222,9 @@ pub unsafe extern "C" fn adit_record_reader_schema(
 }
 
 /// Lends the first `n` tensors of record `index`: input and target for n = 2. They are good until
-/// the reader is closed (see the head of this section) and must not be written to.
+/// the reader is closed (see the head of this section) and must not be written to. All of the record
+/// is checked, whatever `n` is. The record's head is read from the map: of a file that another
+/// process has cut, that is SIGBUS where it was mapped.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such record, or `n` over 2),
 /// ADIT_ERR_MALFORMED (this record is damaged; message, offset and index say where),
@@ -240,15 +242,20 @@ pub unsafe extern "C" fn adit_record_reader_get(
         if tensors.is_null() && n > 0 {
             return Err(Failure::null("tensors"));
         }
+        if !tensors.is_aligned() {
+            return Err(Failure::invalid("tensors is misaligned"));
+        }
         if n > FIELDS {
             let message = format_args!("n is {n}, but records have {FIELDS} tensors");
             return Err(Failure::new(adit_status::ADIT_ERR_OUT_OF_RANGE, message));
         }
         reader.lend_each(index, |field, record| {
             if field < n {
-                // SAFETY: field < n, and the header asks for room for n tensors, of which any
-                // bytes are a value.
-                let own = unsafe { &mut *tensors.wrapping_add(field) };
+                let own = tensors.wrapping_add(field);
+                // SAFETY: field < n, and the header asks for room for n tensors; aligned.
+                unsafe { own.write(adit_tensor::ZERO) };
+                // SAFETY: as above, and just written; nobody else has it during the call.
+                let own = unsafe { &mut *own };
                 own.become_record(&record);
             }
         })?;

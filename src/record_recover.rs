@@ -9,7 +9,7 @@ use std::sync::Arc;
 use adit_core::map::{RealStorage, Storage};
 use adit_core::record::{StopReason, recover};
 
-use crate::boundary::{SizedOut, Zeroable, guard, path_argument, peek, progress_of};
+use crate::boundary::{SizedOut, Zeroable, guard, path_argument, peek_sound, progress_of};
 use crate::callbacks::adit_progress_fn;
 use crate::error::{adit_error, adit_status};
 use crate::record_schema::adit_record_schema;
@@ -93,7 +93,7 @@ pub unsafe extern "C" fn adit_record_recover(
         // SAFETY: NULL or a string, as the header asks.
         let to = unsafe { path_argument(to, "to") }?;
         // SAFETY: NULL or an open handle, as the header asks.
-        let schema = unsafe { peek(schema) }.map(|own| &own.schema);
+        let schema = unsafe { peek_sound(schema) }?.map(|own| &own.schema);
         // SAFETY: the header's contract of adit_progress_fn, during the call.
         let mut progress = unsafe { progress_of(progress, ctx) };
         let storage: Arc<dyn Storage> = Arc::new(RealStorage);

@@ -4,16 +4,19 @@
 //! `<name>.<16 hex digits>.adit-tmp`. adit_record_writer_finish syncs it, gives it its name in one
 //! step and syncs the folder: at the path there is always the whole old file, the whole new one,
 //! or none. Closing an unfinished writer removes the temporary. If the process dies, the temporary
-//! stays, and adit_record_recover saves its whole records.
+//! stays, for the user to remove, and adit_record_recover saves the whole records that were written
+//! out by then: up to 8 MiB of the latest are still in memory.
 //!
-//! A symbolic link at the path is replaced, not followed.
+//! A symbolic link at the path is replaced, not followed; a file that is replaced leaves its
+//! permissions to the new one, not its owner. The index is kept in memory, 16 bytes a record.
 //!
 //! After a failed write or sync the writer is poisoned: every call but close answers
 //! ADIT_ERR_POISONED, and nothing appears at the path. A record that is refused (dtype, shape,
 //! NULL) leaves the writer as it was.
 //!
 //! Threads: one at a time for each writer. Forks: a child can't write through a writer that it
-//! inherited (ADIT_ERR_FORKED); closing it there leaves the parent's temporary alone.
+//! inherited (ADIT_ERR_FORKED, where it was forked by fork()); closing it there leaves the parent's
+//! temporary alone.
 
 use std::ffi::c_char;
 use std::sync::Arc;
@@ -171,7 +174,7 @@ pub unsafe extern "C" fn adit_record_writer_append(
 
 /// Appends a batch of records from `n` columns, one for each field: record i consists of row i of
 /// each column, a column's first dimension being the number of records. The columns are checked
-/// before the first record is written.
+/// before the first record is written; a failure after that poisons the writer.
 ///
 /// Statuses: as adit_record_writer_append; ADIT_ERR_SHAPE also for columns without dimensions or
 /// of different lengths.
@@ -224,14 +227,16 @@ pub unsafe extern "C" fn adit_record_writer_count(writer: *const adit_record_wri
 }
 
 /// Finishes the file: when this returns ADIT_OK, it stands whole and durable at its path. After
-/// any other status nothing new stands there and the writer is poisoned; with one exception: if
-/// only the last sync, of the folder, fails (ADIT_ERR_IO, the message says so), the whole file
-/// stands there, but a power cut may still undo that.
+/// any other status nothing new stands there and the writer is poisoned; with one exception:
+/// ADIT_ERR_NOT_DURABLE, where only the last sync, of the folder, failed: the whole file stands
+/// there, but a power cut may still undo that.
 ///
 /// Finished or failed, the writer can only be closed.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, finished before), ADIT_ERR_NO_SPACE, ADIT_ERR_IO,
-/// ADIT_ERR_EXISTS, ADIT_ERR_PERMISSION, ADIT_ERR_POISONED, ADIT_ERR_FORKED.
+/// ADIT_ERR_EXISTS, ADIT_ERR_PERMISSION, ADIT_ERR_NOT_FOUND (somebody removed the temporary or
+/// the folder), ADIT_ERR_NOT_A_FILE (the path has become a folder), ADIT_ERR_NOT_DURABLE,
+/// ADIT_ERR_POISONED, ADIT_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_record_writer_finish(
     writer: *mut adit_record_writer,

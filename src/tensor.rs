@@ -5,7 +5,9 @@
 //! bytes, and is good until the handle that the call names is closed. Writing through its pointer
 //! is undefined.
 //!
-//! Shapes and strides run from the outermost dimension to the innermost. Strides count elements.
+//! Shapes and strides run from the outermost dimension to the innermost. Strides count elements; in
+//! a tensor that the library is given, strides that are all 0 stand for C order without gaps, and
+//! a single stride of 0 repeats its elements.
 //! Block dtypes have strides of 0: their blocks lie side by side in C order. A tensor with a
 //! dimension of 0 has no elements and NULL data; one without dimensions has one element.
 
@@ -15,7 +17,7 @@ use adit_core::dtype::DType;
 use adit_core::record::RecordTensor;
 use adit_core::tensor::{Lent, MAX_DIMS, Shape, TensorView};
 
-use crate::boundary::{Failure, Out, Zeroable, guard, slice};
+use crate::boundary::{Failure, Out, Zeroable, guard, refuse_flags, refuse_reserved, slice};
 use crate::error::{adit_error, adit_status};
 
 /// The most dimensions of an adit_tensor.
@@ -46,12 +48,12 @@ pub struct adit_tensor {
     pub shape: [i64; 8],
     /// The distance in elements between neighbours along each dimension; the others are 0.
     pub strides: [i64; 8],
-    /// ADIT_TENSOR_... flags. The library sets them; in a tensor that it is given only
-    /// ADIT_TENSOR_BIG_ENDIAN counts, and is refused.
+    /// ADIT_TENSOR_... flags. The library sets them; in a tensor that it is given,
+    /// ADIT_TENSOR_BIG_ENDIAN and unknown flags are ADIT_ERR_UNSUPPORTED, the others don't matter.
     pub flags: u32,
-    /// Zero.
+    /// Zero; anything else is ADIT_ERR_UNSUPPORTED.
     pub reserved0: u32,
-    /// Zeros.
+    /// Zeros; anything else is ADIT_ERR_UNSUPPORTED.
     pub reserved: [u64; 4],
 }
 
@@ -101,7 +103,8 @@ impl adit_tensor {
         }
     }
 
-    const ZERO: adit_tensor = adit_tensor {
+    /// No elements of no dtype.
+    pub(crate) const ZERO: adit_tensor = adit_tensor {
         data: std::ptr::null(),
         nbytes: 0,
         dtype: 0,
@@ -113,11 +116,10 @@ impl adit_tensor {
         reserved: [0; 4],
     };
 
-    /// Becomes a tensor of a record. Written in place, member by member: a struct built elsewhere
+    /// Becomes a tensor of a record, from ZERO. Written in place, member by member: a struct built elsewhere
     /// and copied here takes most of the time of a get.
     #[inline]
     pub(crate) fn become_record(&mut self, record: &RecordTensor<'_, '_>) {
-        *self = adit_tensor::ZERO;
         self.data = record.bytes.as_ptr().cast();
         self.nbytes = record.bytes.len() as u64;
         self.dtype = record.dtype.number();
@@ -179,10 +181,25 @@ impl adit_tensor {
             let message = format_args!("{name} is big-endian; swap its bytes first");
             return Err(Failure::new(adit_status::ADIT_ERR_UNSUPPORTED, message));
         }
+        let known = ADIT_TENSOR_READ_ONLY | ADIT_TENSOR_CONTIGUOUS;
+        refuse_flags(self.flags, known, name)?;
+        refuse_reserved(&self.reserved, name)?;
+        refuse_reserved(&[self.reserved0.into()], name)?;
         let dtype = dtype_argument(self.dtype, name)?;
         let shape = shape_argument(self.ndim, &self.shape, name)?;
+        // Zeros mean the default here as everywhere.
+        let given = self
+            .strides
+            .iter()
+            .zip(shape.dims())
+            .any(|(&stride, _)| stride != 0);
+        let strides = if given {
+            self.strides
+        } else {
+            shape.c_strides()
+        };
         // SAFETY: the caller's promise.
-        unsafe { TensorView::new(self.data.cast(), self.nbytes, dtype, shape, self.strides) }
+        unsafe { TensorView::new(self.data.cast(), self.nbytes, dtype, shape, strides) }
             .map_err(wrong)
     }
 }
@@ -221,15 +238,16 @@ pub unsafe extern "C" fn adit_tensor_init(
     shape: *const i64,
     err: *mut *mut adit_error,
 ) -> adit_status {
+    let sizes = usize::try_from(ndim).unwrap_or(0).min(MAX_DIMS);
+    // Copied first: they may be the tensor's own.
+    // SAFETY: readable for ndim sizes, as the header asks.
+    let dims = unsafe { slice(shape, sizes, "shape") }.map(<[i64]>::to_vec);
     // SAFETY: NULL or writable, as the header asks.
     let out = unsafe { Out::zeroed(tensor) };
     let body = || {
         out.required("tensor")?;
         let dtype = dtype_argument(dtype, "dtype")?;
-        let sizes = usize::try_from(ndim).unwrap_or(0).min(MAX_DIMS);
-        // SAFETY: readable for ndim sizes, as the header asks.
-        let dims = unsafe { slice(shape, sizes, "shape") }?;
-        let shape = shape_argument(ndim, dims, "shape")?;
+        let shape = shape_argument(ndim, &dims?, "shape")?;
         let nbytes = shape.bytes(dtype)?;
         if data.is_null() && nbytes > 0 {
             return Err(Failure::null("data"));

@@ -15,10 +15,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::compiler::compiler;
+use support::compiler::{compiler, has_compiler};
 use support::library::library;
 use support::program::Scratch;
-use support::{must, root, run};
+use support::skip::skip;
+use support::{has_tool, must, root, run};
 
 /// Compiles a program against the shared library, with the flags that the README shows.
 fn build(source: &Path, scratch: &Scratch, standard: &str) -> PathBuf {
@@ -51,6 +52,10 @@ fn digits() -> PathBuf {
 #[test]
 fn training_recognises_the_digits() {
     for standard in ["c99", "c11", "c++17"] {
+        if !has_compiler(standard.starts_with("c++")) {
+            skip("train_digits in C++", "a C++ compiler");
+            continue;
+        }
         let scratch = Scratch::new(&format!("train-{standard}"));
         let program = build(&example("train_digits.c"), &scratch, standard);
         let said = must(Command::new(program).arg(digits()).arg(scratch.path()));
@@ -87,6 +92,24 @@ fn training_tells_what_is_missing() {
         said.contains("ADIT_ERR_NOT_FOUND") && said.contains("/no/such/folder"),
         "{said}"
     );
+}
+
+#[test]
+fn training_refuses_labels_that_are_no_digits() {
+    let scratch = Scratch::new("train-label");
+    let program = build(&example("train_digits.c"), &scratch, "c99");
+    for name in ["images_u8.npy", "labels_u8.npy"] {
+        fs::copy(digits().join(name), scratch.path().join(name)).unwrap();
+    }
+    let path = scratch.path().join("labels_u8.npy");
+    let mut labels = fs::read(&path).unwrap();
+    labels[128 + 1700] = 10;
+    fs::write(&path, labels).unwrap();
+    let (output, said) = run(Command::new(program)
+        .arg(scratch.path())
+        .arg(scratch.path()));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("label 1700 is 10"), "{said}");
 }
 
 #[test]
@@ -148,20 +171,102 @@ fn inspection_tells_what_files_hold() {
 /// The program that the README shows, as it stands there.
 #[test]
 fn readme_program_runs() {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let program = readme.split("```c\n").nth(1).expect("a C program");
-    let program = program.split("```").next().unwrap();
     let scratch = Scratch::new("readme");
-    let source = scratch.path().join("readme.c");
-    fs::write(&source, program).unwrap();
+    let source = readme_program(&scratch);
     let executable = build(&source, &scratch, "c99");
-    let records = root().join("tests/data/rrec/basic_3x4.rrec");
-    assert_eq!(
-        must(Command::new(&executable).arg(records)),
-        "8 records, targets sum to 28\n"
-    );
+    sums_to_28(&executable);
 
     let (output, said) = run(Command::new(&executable).arg("/no/such.rrec"));
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("/no/such.rrec"), "{said}");
+}
+
+/// The README's ways to build against what `make install` leaves.
+#[test]
+fn installed_library_is_used_as_the_readme_says() {
+    let scratch = Scratch::new("install");
+    let prefix = scratch.path().join("usr");
+    let target = library().folder.parent().unwrap();
+    let mut install = Command::new("make");
+    install
+        .args(["-s", "install", "DESTDIR="])
+        .arg(format!("PREFIX={}", prefix.display()))
+        // What is built already, and stays the tests' own.
+        .arg(format!("CARGO_TARGET_DIR={}", target.display()))
+        .current_dir(root());
+    for name in ["MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "CARGO_BUILD_TARGET"] {
+        install.env_remove(name);
+    }
+    for name in ["LIBDIR", "INCLUDEDIR", "DOCDIR"] {
+        install.env_remove(name);
+    }
+    must(&mut install);
+    for name in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        assert!(prefix.join("share/doc/adit").join(name).is_file());
+    }
+    readme_program(&scratch);
+
+    let line = readme_line("# static");
+    let flags = line.strip_prefix("cc program.c ").expect(&line);
+    let flags = flags
+        .split_whitespace()
+        .map(|flag| flag.replace("/usr/local", &prefix.display().to_string()));
+    sums_to_28(&build_with(&scratch, flags));
+
+    assert!(readme_line("# shared").contains("$(pkg-config --cflags --libs adit)"));
+    if !has_tool("pkg-config") {
+        return skip("the installed pkg-config file", "pkg-config");
+    }
+    let flags = must(
+        Command::new("pkg-config")
+            .args(["--cflags", "--libs", "adit"])
+            .env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig")),
+    );
+    let rpath = format!("-Wl,-rpath,{}", prefix.join("lib").display());
+    // It puts a backslash before a space of a path.
+    let flags = flags.replace("\\ ", "\0");
+    let flags = flags
+        .split_whitespace()
+        .map(|flag| flag.replace('\0', " "))
+        .chain([rpath]);
+    sums_to_28(&build_with(&scratch, flags));
+}
+
+/// Writes the README's program to `program.c`.
+fn readme_program(scratch: &Scratch) -> PathBuf {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let program = readme.split("```c\n").nth(1).expect("a C program");
+    let source = scratch.path().join("program.c");
+    fs::write(&source, program.split("```").next().unwrap()).unwrap();
+    source
+}
+
+/// The README's command of this comment, without it.
+fn readme_line(comment: &str) -> String {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let line = readme.lines().find_map(|line| line.strip_suffix(comment));
+    line.expect(comment).trim().to_owned()
+}
+
+/// Compiles `program.c` with these flags and no others.
+fn build_with(scratch: &Scratch, flags: impl Iterator<Item = String>) -> PathBuf {
+    let executable = scratch.path().join("program");
+    must(
+        compiler(false)
+            .arg("program.c")
+            .args(flags)
+            .arg("-o")
+            .arg(&executable)
+            .current_dir(scratch.path()),
+    );
+    executable
+}
+
+/// Runs the README's program on records whose targets it sums.
+fn sums_to_28(executable: &Path) {
+    let records = root().join("tests/data/rrec/basic_3x4.rrec");
+    assert_eq!(
+        must(Command::new(executable).arg(records)),
+        "8 records, targets sum to 28\n"
+    );
 }

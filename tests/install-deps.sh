@@ -5,6 +5,7 @@ set -u
 
 declare -A packages=(
     [gcc]=gcc [g++]=g++ [make]=make [nm]=binutils [readelf]=binutils [valgrind]=valgrind
+    [pkg-config]=pkg-config
 )
 
 has_libunwind() {

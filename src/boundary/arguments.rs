@@ -1,6 +1,7 @@
 //! Plain arguments, checked.
 
 use std::ffi::{CStr, CString, OsStr, c_char, c_void};
+use std::mem::MaybeUninit;
 use std::path::Path;
 
 use super::failure::Failure;
@@ -119,4 +120,31 @@ pub(crate) unsafe fn progress_of(
         Some(callback) => unsafe { callback(ctx, done, total) == 0 },
         None => true,
     }
+}
+
+/// The caller's buffer; with `len` 0 it may be NULL.
+///
+/// # Safety
+/// `buffer` is null or writable for `len` bytes for `'a`, and nobody else uses it meanwhile.
+pub(crate) unsafe fn buffer_of<'a>(
+    buffer: *mut c_void,
+    len: u64,
+) -> Result<&'a mut [MaybeUninit<u8>], Failure> {
+    if len == 0 {
+        return Ok(&mut []);
+    }
+    if buffer.is_null() {
+        return Err(Failure::null("buffer"));
+    }
+    let Some(len) = usize::try_from(len)
+        .ok()
+        .filter(|&len| isize::try_from(len).is_ok())
+    else {
+        return Err(Failure::invalid(
+            "the buffer's length is more than memory can hold",
+        ));
+    };
+    // SAFETY: not null and of a possible length, so writable by the caller's promise; bytes need
+    // no alignment and no initialisation.
+    Ok(unsafe { std::slice::from_raw_parts_mut(buffer.cast(), len) })
 }

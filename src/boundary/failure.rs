@@ -52,7 +52,10 @@ impl<E: Report> From<E> for Failure {
         Failure::Loud {
             status,
             os_code: error.os_code(),
-            message: error.to_string(),
+            message: match error.kind() {
+                Kind::Unfinished => format!("{error}; adit_record_recover saves its whole records"),
+                _ => error.to_string(),
+            },
             place: error.place(),
         }
     }
@@ -76,6 +79,7 @@ fn status_of(kind: Kind) -> adit_status {
         Kind::Misaligned => adit_status::ADIT_ERR_MISALIGNED,
         Kind::ReadOnly => adit_status::ADIT_ERR_READ_ONLY,
         Kind::Busy => adit_status::ADIT_ERR_BUSY,
+        Kind::NotDurable => adit_status::ADIT_ERR_NOT_DURABLE,
         Kind::NoSpace => adit_status::ADIT_ERR_NO_SPACE,
         Kind::OutOfRange => adit_status::ADIT_ERR_OUT_OF_RANGE,
         Kind::OutOfMemory => adit_status::ADIT_ERR_OUT_OF_MEMORY,

@@ -48,7 +48,7 @@ pub(super) unsafe fn settle(err: *mut *mut adit_error, outcome: Outcome) -> adit
     };
     if !err.is_null() {
         // SAFETY: not null, so valid for writing by the caller's promise.
-        unsafe { err.write(error) };
+        unsafe { err.write_unaligned(error) };
     }
     status
 }

@@ -23,11 +23,15 @@ impl<T> Handle<T> {
     }
 }
 
+fn is_poisoned() -> Failure {
+    let message = "an internal error left this handle unusable; only closing it is left";
+    Failure::new(adit_status::ADIT_ERR_POISONED, message)
+}
+
 /// Runs a body on a handle that isn't poisoned, and poisons it where the body panics.
 fn run(poisoned: &AtomicBool, body: impl FnOnce() -> Outcome) -> Outcome {
     if poisoned.load(Ordering::Relaxed) {
-        let message = "an internal error left this handle unusable; only closing it is left";
-        return Err(Failure::new(adit_status::ADIT_ERR_POISONED, message));
+        return Err(is_poisoned());
     }
     let outcome = catch(body);
     if let Err(Failure::Loud {
@@ -45,8 +49,8 @@ fn run(poisoned: &AtomicBool, body: impl FnOnce() -> Outcome) -> Outcome {
 /// # Safety
 /// `Self` is `repr(transparent)` over `Handle<Self::Value>`.
 pub(crate) unsafe trait Opaque: Sized {
-    /// The engine's value.
-    type Value;
+    /// The engine's value; const calls use it from any threads at once.
+    type Value: Send + Sync;
     /// What the header calls the parameter.
     const PARAMETER: &'static str;
 }
@@ -68,6 +72,24 @@ where
     // SAFETY: the caller's promise; Opaque promises that the cast is to the same layout.
     let handle: Option<&Handle<O::Value>> = unsafe { handle.cast::<Handle<O::Value>>().as_ref() };
     handle.map(|handle| &handle.value)
+}
+
+/// As [`peek`], for a handle that a body reads beside its own: one that is poisoned is refused.
+///
+/// # Safety
+/// As [`peek`].
+pub(crate) unsafe fn peek_sound<'a, O: Opaque>(
+    handle: *const O,
+) -> Result<Option<&'a O::Value>, Failure>
+where
+    O::Value: 'a,
+{
+    // SAFETY: the caller's promise; Opaque promises that the cast is to the same layout.
+    let handle: Option<&Handle<O::Value>> = unsafe { handle.cast::<Handle<O::Value>>().as_ref() };
+    match handle {
+        Some(handle) if handle.poisoned.load(Ordering::Relaxed) => Err(is_poisoned()),
+        handle => Ok(handle.map(|handle| &handle.value)),
+    }
 }
 
 /// Frees a handle; NULL is nothing.

@@ -7,9 +7,13 @@ mod handle;
 mod options;
 mod out;
 
-pub(crate) use arguments::{choose, line_to_c, path_argument, path_to_c, progress_of, slice};
+pub(crate) use arguments::{
+    buffer_of, choose, line_to_c, path_argument, path_to_c, progress_of, slice,
+};
 pub(crate) use failure::Failure;
 pub(crate) use guard::guard;
-pub(crate) use handle::{Handle, Opaque, close, guard_handle, guard_handle_mut, into_raw, peek};
+pub(crate) use handle::{
+    Handle, Opaque, close, guard_handle, guard_handle_mut, into_raw, peek, peek_sound,
+};
 pub(crate) use options::{Options, init_options, read_options, refuse_flags, refuse_reserved};
 pub(crate) use out::{DimsOut, Out, SizedOut, Zeroable};

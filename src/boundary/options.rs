@@ -68,8 +68,8 @@ pub(crate) unsafe fn init_options<T: Options>(ptr: *mut T, size: usize) {
     }
     // SAFETY: writable for `size` bytes by the caller's promise.
     unsafe { ptr.cast::<u8>().write_bytes(0, size) };
-    // SAFETY: as above, and `size` has room for a usize; Options promises its alignment.
-    unsafe { ptr.cast::<usize>().write(size) };
+    // SAFETY: as above, and `size` has room for a usize.
+    unsafe { ptr.cast::<usize>().write_unaligned(size) };
 }
 
 /// Refuses flags that this version doesn't know.

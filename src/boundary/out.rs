@@ -1,4 +1,4 @@
-//! Outputs: zero from the start, written on success.
+//! Outputs: zero from the start, written on success, at any address.
 
 use super::failure::Failure;
 
@@ -26,7 +26,7 @@ impl<T: Zeroable> Out<T> {
     pub(crate) unsafe fn zeroed(ptr: *mut T) -> Out<T> {
         if !ptr.is_null() {
             // SAFETY: not null, so valid for writing by the caller's promise.
-            unsafe { ptr.write_bytes(0, 1) };
+            unsafe { ptr.cast::<u8>().write_bytes(0, size_of::<T>()) };
         }
         Out(ptr)
     }
@@ -44,7 +44,7 @@ impl<T: Zeroable> Out<T> {
     pub(crate) fn set(&self, value: T) {
         if !self.0.is_null() {
             // SAFETY: not null, so valid for writing by the promise of `zeroed`.
-            unsafe { self.0.write(value) };
+            unsafe { self.0.write_unaligned(value) };
         }
     }
 }
@@ -66,7 +66,7 @@ impl<T: Zeroable> SizedOut<T> {
             return SizedOut { ptr, size: 0 };
         }
         // SAFETY: not null, so at least the size is readable by the caller's promise.
-        let size = unsafe { ptr.cast::<usize>().read() };
+        let size = unsafe { ptr.cast::<usize>().read_unaligned() };
         let out = SizedOut { ptr, size };
         if let Some(rest) = out.known().checked_sub(size_of::<usize>()) {
             let after_size = ptr.cast::<u8>().wrapping_add(size_of::<usize>());
@@ -131,7 +131,10 @@ impl DimsOut {
     pub(crate) unsafe fn zeroed(dims: *mut i64, cap: usize) -> DimsOut {
         if !dims.is_null() {
             // SAFETY: not null, so writable for cap sizes by the caller's promise.
-            unsafe { dims.write_bytes(0, cap) };
+            unsafe {
+                dims.cast::<u8>()
+                    .write_bytes(0, cap.saturating_mul(size_of::<i64>()))
+            };
         }
         DimsOut { dims, cap }
     }
@@ -151,7 +154,7 @@ impl DimsOut {
         }
         for (axis, &dim) in own.iter().take(self.cap).enumerate() {
             // SAFETY: axis < cap, so writable by the promise of `zeroed`.
-            unsafe { self.dims.wrapping_add(axis).write(dim) };
+            unsafe { self.dims.wrapping_add(axis).write_unaligned(dim) };
         }
     }
 }

@@ -133,13 +133,17 @@ static void descriptors(void) {
     adit_data_close(data);
     close(fd);
 
+    /* Bytes, but no length. */
+    EXPECT_ERROR(adit_data_open("/proc/self/maps", NULL, &data, &err), ADIT_ERR_NOT_A_FILE,
+                 "without a length");
+
     /* No descriptor left. */
     struct rlimit limit, none;
     CHECK_INT(getrlimit(RLIMIT_NOFILE, &limit), 0);
     none = limit;
     none.rlim_cur = (rlim_t)before;
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
-    EXPECT_ERROR(adit_data_open(scratch_path("written"), NULL, &data, &err), ADIT_ERR_IO,
+    EXPECT_ERROR(adit_data_open(scratch_path("written"), NULL, &data, &err), ADIT_ERR_PERMISSION,
                  "written");
     CHECK_INT(last.os_code, EMFILE);
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &limit), 0);

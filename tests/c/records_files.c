@@ -229,6 +229,47 @@ static void trailing_slash(void) {
     CHECK(!exists(scratch_path("slash.rrec")));
 }
 
+/* What isn't a regular file is never replaced. */
+static void no_file(void) {
+    const char *path = scratch_path("pipe.rrec");
+    struct stat info;
+    adit_record_writer *writer = NULL;
+    CHECK_INT(mkfifo(path, 0600), 0);
+    EXPECT_ERROR(adit_record_writer_create(path, NULL, &writer, &err), ADIT_ERR_NOT_A_FILE,
+                 "a named pipe");
+    CHECK_INT(stat(path, &info), 0);
+    CHECK(S_ISFIFO(info.st_mode));
+}
+
+/* A replaced file leaves its permissions to the new one. */
+static void permissions(void) {
+    const char *path = scratch_path("private.rrec");
+    struct stat info;
+    write_records(path, 1);
+    CHECK_INT(chmod(path, 0600), 0);
+    write_records(path, 2);
+    CHECK_EQ(records_at(path), 2);
+    CHECK_INT(stat(path, &info), 0);
+    CHECK_INT(info.st_mode & 0777, 0600);
+}
+
+/* In a process without a stderr, what is printed doesn't end up in the file. */
+static void closed_streams(void) {
+    const char *path = scratch_path("quiet.rrec");
+    pid_t child = check_fork();
+    if (child == 0) {
+        close(2);
+        adit_record_writer *writer = create(path, 0);
+        EXPECT_OK(adit_record_writer_append(writer, pair, 2, &err));
+        CHECK(write(2, "a message", 9) == -1);
+        EXPECT_OK(adit_record_writer_finish(writer, &err));
+        adit_record_writer_close(writer);
+        child_ends();
+    }
+    check_child(child);
+    CHECK_EQ(records_at(path), 1);
+}
+
 /* The limit on a file's size stands in for a full disk. */
 static void no_space(void) {
     static char bulk[1 << 20];
@@ -305,6 +346,9 @@ int main(int argc, char **argv) {
     paths();
     working_folder();
     trailing_slash();
+    no_file();
+    permissions();
+    closed_streams();
     no_space();
     no_permission();
     return check_end();

@@ -117,7 +117,10 @@ static void strided(void) {
     EXPECT_OK(adit_record_reader_open(scratch_path("strided.rrec"), NULL, &reader, &err));
     for (size_t at = 0; at < count; at++) {
         EXPECT_OK(adit_record_reader_get(reader, at, found, 2, &err));
+        /* Strides that are all 0 stand for C order. */
         const int64_t *own = layouts[at].shape, *step = layouts[at].strides;
+        const int64_t c_order[2] = { own[1], 1 };
+        if (step[0] == 0 && step[1] == 0) step = c_order;
         CHECK(found[0].shape[0] == own[0] && found[0].shape[1] == own[1]);
         memcpy(seen, found[0].data, sizeof seen);
         for (int64_t row = 0; row < own[0]; row++)
@@ -131,6 +134,41 @@ static void strided(void) {
 }
 
 /* More than a write at once takes, side by side and not, and rows of it in a batch. */
+/* Filled by hand: what isn't set is 0, and means the default. */
+static void by_hand(void) {
+    static const float values[4] = { 1, 2, 3, 4 };
+    adit_tensor tensors[2], found[2];
+    adit_record_reader *reader = NULL;
+    adit_record_writer *writer = create("by_hand.rrec");
+    memset(tensors, 0, sizeof tensors);
+    for (int at = 0; at < 2; at++) {
+        tensors[at].data = values;
+        tensors[at].nbytes = sizeof values;
+        tensors[at].dtype = ADIT_DTYPE_F32;
+        tensors[at].ndim = 1;
+        tensors[at].shape[0] = 4;
+    }
+    EXPECT_OK(adit_record_writer_append(writer, tensors, 2, &err));
+    /* What has no meaning yet is refused, so that it can get one. */
+    tensors[1].reserved0 = 1;
+    EXPECT_ERROR(adit_record_writer_append(writer, tensors, 2, &err), ADIT_ERR_UNSUPPORTED,
+                 "tensors[1]");
+    tensors[1].reserved0 = 0;
+    tensors[0].reserved[3] = 1;
+    EXPECT_ERROR(adit_record_writer_append(writer, tensors, 2, &err), ADIT_ERR_UNSUPPORTED,
+                 "tensors[0]");
+    tensors[0].reserved[3] = 0;
+    tensors[0].flags = 1u << 9;
+    EXPECT_ERROR(adit_record_writer_append(writer, tensors, 2, &err), ADIT_ERR_UNSUPPORTED,
+                 "0x200");
+    finish(writer, 1);
+    EXPECT_OK(adit_record_reader_open(scratch_path("by_hand.rrec"), NULL, &reader, &err));
+    EXPECT_OK(adit_record_reader_get(reader, 0, found, 2, &err));
+    CHECK_BYTES(found[0].data, values, sizeof values);
+    CHECK_BYTES(found[1].data, values, sizeof values);
+    adit_record_reader_close(reader);
+}
+
 static void large(void) {
     const int64_t rows = 3, columns = 700 * 1000, shape[] = { rows, columns };
     const uint64_t bytes = (uint64_t)(rows * columns) * sizeof(float);
@@ -256,6 +294,7 @@ int main(int argc, char **argv) {
     as_the_peer();
     batches();
     strided();
+    by_hand();
     large();
     refused();
     return check_end();

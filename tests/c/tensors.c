@@ -116,10 +116,24 @@ static void failure(void) {
                  ADIT_ERR_INVALID_ARGUMENT, "tensor is NULL");
 }
 
+/* The shape may be the tensor's own. */
+static void own_shape(void) {
+    static const float elements[6] = { 0 };
+    adit_tensor tensor;
+    memset(&tensor, 0, sizeof tensor);
+    tensor.shape[0] = 2;
+    tensor.shape[1] = 3;
+    EXPECT_OK(adit_tensor_init(&tensor, elements, ADIT_DTYPE_F32, 2, tensor.shape, &err));
+    CHECK(tensor.shape[0] == 2 && tensor.shape[1] == 3);
+    CHECK(tensor.strides[0] == 3 && tensor.strides[1] == 1);
+    CHECK_EQ(tensor.nbytes, sizeof elements);
+}
+
 int main(int argc, char **argv) {
     check_start(argc, argv);
     layout();
     success();
+    own_shape();
     failure();
     return check_end();
 }

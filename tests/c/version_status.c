@@ -54,6 +54,7 @@ static const struct {
     ROW(ADIT_ERR_GPU_LOST, 27),
     ROW(ADIT_ERR_GPU, 28),
     ROW(ADIT_ERR_INTERNAL, 29),
+    ROW(ADIT_ERR_NOT_DURABLE, 30),
 #undef ROW
 };
 

@@ -1,8 +1,10 @@
 //! The C and C++ compilers.
 
+use std::fs;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use super::program::Scratch;
 use super::{must, root};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +68,22 @@ impl Language {
         arguments.push(if self.is_cpp() { "c++" } else { "c" }.to_owned());
         arguments
     }
+}
+
+/// Whether programs can be built in C, where they always can, or in C++.
+pub fn has_compiler(cpp: bool) -> bool {
+    static CPP: OnceLock<bool> = OnceLock::new();
+    !cpp || *CPP.get_or_init(|| {
+        let scratch = Scratch::new("has-cpp");
+        let source = scratch.path().join("program.cpp");
+        fs::write(&source, "#include <cstdint>\nint main() { return 0; }\n").unwrap();
+        compiler(true)
+            .arg(&source)
+            .arg("-o")
+            .arg(scratch.path().join("program"))
+            .output()
+            .is_ok_and(|output| output.status.success())
+    })
 }
 
 /// The compiler that the `cc` crate finds, for C or C++, without arguments.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::{builds, must, root};
+use super::{abi_version, builds, must, root};
 
 /// A build of the library: a folder with the shared one, its SONAME's link, and the static one.
 #[derive(Debug)]
@@ -38,7 +38,8 @@ fn build(folder: &str, arguments: &[&str]) -> Library {
     let target = builds().join(folder);
     let mut build = cargo();
     build
-        .args(["build", "--release", "--lib", "--quiet", "--target-dir"])
+        .args(["build", "--locked", "--release", "--lib", "--quiet"])
+        .arg("--target-dir")
         .arg(&target)
         .args(arguments)
         // With a target named, the files lie elsewhere.
@@ -47,7 +48,7 @@ fn build(folder: &str, arguments: &[&str]) -> Library {
     let library = Library {
         folder: target.join("release"),
     };
-    let link = library.folder.join("libadit.so.0");
+    let link = library.folder.join(format!("libadit.so.{}", abi_version()));
     // Another test process may be making the same link.
     if !link.exists() {
         let _ = std::os::unix::fs::symlink("libadit.so", &link);

@@ -38,6 +38,18 @@ pub fn must(command: &mut Command) -> String {
     text
 }
 
+/// The header's `ADIT_ABI_VERSION`, the number in the library's SONAME.
+pub fn abi_version() -> u32 {
+    let header = std::fs::read_to_string(root().join("include/adit.h")).unwrap();
+    header
+        .lines()
+        .find_map(|line| line.strip_prefix("#define ADIT_ABI_VERSION "))
+        .expect("the header has an ADIT_ABI_VERSION")
+        .trim()
+        .parse()
+        .unwrap()
+}
+
 /// Whether a tool is there: it answers `--version`.
 pub fn has_tool(name: &str) -> bool {
     Command::new(name)

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use super::compiler::{Language, compiler};
+use super::compiler::{Language, compiler, has_compiler};
 use super::library::{Library, library};
 use super::skip::{pass_on, skip};
 use super::{builds, has_tool, must, root, run};
@@ -156,12 +156,21 @@ impl Program {
     }
 }
 
-/// The languages that every program is written in.
-pub const LANGUAGES: [Language; 3] = [Language::C99, Language::C11, Language::Cpp17];
+/// The languages that every program is written in, as far as there is a compiler for them; skips
+/// what `what` is in the others.
+pub fn languages(what: &str) -> Vec<Language> {
+    let mut languages = vec![Language::C99, Language::C11];
+    if has_compiler(true) {
+        languages.push(Language::Cpp17);
+    } else {
+        skip(&format!("{what} in C++"), "a C++ compiler");
+    }
+    languages
+}
 
 /// Builds and runs a program in all ways.
 pub fn check(name: &str) {
-    for language in LANGUAGES {
+    for language in languages(name) {
         for link in [Link::Shared, Link::Static] {
             let program = Program::build(name, language, link, library());
             program.run(&[], &[]);

@@ -168,7 +168,8 @@ impl Array {
     }
 
     /// Whether the elements lie in C order: also those of Fortran order that has no choice.
-    fn is_c_order(&self) -> bool {
+    #[must_use]
+    pub fn is_c_order(&self) -> bool {
         let dims = &self.header.dims;
         !self.header.fortran_order
             || self.bytes == 0

@@ -9,6 +9,7 @@ const MAX_DIMS: usize = 8;
 /// `size` bytes. The innermost run of elements that lie side by side is copied at once.
 ///
 /// # Safety
+/// `shape` and `strides` have the same number of entries, at most 8.
 /// For every index inside `shape`, the `size` bytes at `from + size * sum(index * stride)` are
 /// readable, and `to` is writable for `size * product(shape)` bytes that don't overlap them.
 pub unsafe fn gather_strided(

@@ -66,7 +66,9 @@ pub struct HeapBytes {
     allocator: Arc<dyn BulkAllocator>,
     memory: Option<Memory>,
     len: usize,
-    /// What addresses and sizes are multiples of.
+    /// What addresses are multiples of.
+    align: usize,
+    /// What sizes are multiples of.
     unit: usize,
 }
 
@@ -89,7 +91,8 @@ impl HeapBytes {
             allocator,
             memory: None,
             len: 0,
-            unit: LINE,
+            align: LINE,
+            unit: 1,
         }
     }
 
@@ -97,6 +100,7 @@ impl HeapBytes {
     #[must_use]
     pub fn in_pages(allocator: Arc<dyn BulkAllocator>) -> HeapBytes {
         let mut heap = HeapBytes::new(allocator);
+        heap.align = os::page_size();
         heap.unit = os::page_size();
         heap
     }
@@ -127,7 +131,7 @@ impl HeapBytes {
         if capacity <= self.capacity() {
             return Ok(());
         }
-        let align = if capacity >= HUGE { HUGE } else { self.unit };
+        let align = if capacity >= HUGE { HUGE } else { self.align };
         let room = capacity.checked_next_multiple_of(self.unit);
         let allocated = room.and_then(|size| Some((self.allocator.allocate(size, align)?, size)));
         let Some((ptr, size)) = allocated else {

@@ -31,6 +31,7 @@ enum Memory {
 }
 
 // SAFETY: the simulated memory is only ever reached through raw pointers, like a real map's.
+#[cfg(any(test, feature = "sim"))]
 unsafe impl Sync for Memory {}
 
 impl Mapping {
