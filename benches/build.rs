@@ -8,20 +8,18 @@ fn main() -> Result<(), String> {
     println!("cargo:rerun-if-env-changed=ADIT_LIB_DIR");
     let folder = std::env::var("ADIT_LIB_DIR").map_err(|_| {
         "ADIT_LIB_DIR isn't set: it must be the absolute path of the folder with libadit.so and \
-         libadit.so.0; `make bench` builds both and sets it"
+         the link of its SONAME; `make bench` builds both and sets it"
     })?;
     if !Path::new(&folder).is_absolute() {
         return Err(format!(
             "ADIT_LIB_DIR is {folder}, which is no absolute path"
         ));
     }
-    for name in ["libadit.so", "libadit.so.0"] {
-        let file = Path::new(&folder).join(name);
-        if !file.is_file() {
-            return Err(format!("ADIT_LIB_DIR is {folder}, but there is no {name}"));
-        }
-        println!("cargo:rerun-if-changed={}", file.display());
+    let file = Path::new(&folder).join("libadit.so");
+    if !file.is_file() {
+        return Err(format!("ADIT_LIB_DIR is {folder}, but there is no libadit.so"));
     }
+    println!("cargo:rerun-if-changed={}", file.display());
     println!("cargo:rustc-link-search=native={folder}");
     println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
     println!("cargo:rustc-env=BENCH_RUSTC={}", compiler());

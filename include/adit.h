@@ -802,6 +802,32 @@ ADIT_API bool adit_data_is_mapped(const adit_data *data);
 ADIT_API const char *adit_data_path(const adit_data *data);
 
 /**
+ * Copies `len` bytes from `offset` on to `buffer`. A mapped file is read by pread, so that one
+ * that was cut, or a disk that fails, is a status and not a fault. On failure the contents of
+ * `buffer` are undefined.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (past the bytes that were there at
+ * open), ADIT_ERR_TRUNCATED, ADIT_ERR_IO.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_data_read(const adit_data *data, uint64_t offset,
+                                                   uint64_t len, void *buffer, adit_error **err);
+
+/**
+ * Whether the file still has all its bytes: looks at its length now, and remembers what this and
+ * every read before has seen. ADIT_OK also for bytes that no file stands behind.
+ *
+ * Statuses: ADIT_ERR_TRUNCATED (for good, even if the file grows again), ADIT_ERR_IO,
+ * ADIT_ERR_INVALID_ARGUMENT.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_data_status(const adit_data *data, adit_error **err);
+
+/**
+ * Closes a handle; NULL is nothing. The bytes go with the last handle that shares them. Closing
+ * a handle twice is a bug of the caller.
+ */
+ADIT_API void adit_data_close(adit_data *data);
+
+/**
  * Tells the kernel how `len` bytes from `offset` on will be used (adit_advice); `len` may be
  * ADIT_TO_END. Advice that doesn't apply, to bytes on the heap or in the caller's memory for one,
  * is a success.
@@ -852,32 +878,6 @@ ADIT_API ADIT_NODISCARD adit_status adit_data_release(const adit_data *data, uin
 ADIT_API ADIT_NODISCARD adit_status adit_data_residency(const adit_data *data, uint64_t offset,
                                                         uint64_t len, adit_residency *residency,
                                                         adit_error **err);
-
-/**
- * Copies `len` bytes from `offset` on to `buffer`. A mapped file is read by pread, so that one
- * that was cut, or a disk that fails, is a status and not a fault. On failure the contents of
- * `buffer` are undefined.
- *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (past the bytes that were there at
- * open), ADIT_ERR_TRUNCATED, ADIT_ERR_IO.
- */
-ADIT_API ADIT_NODISCARD adit_status adit_data_read(const adit_data *data, uint64_t offset,
-                                                   uint64_t len, void *buffer, adit_error **err);
-
-/**
- * Whether the file still has all its bytes: looks at its length now, and remembers what this and
- * every read before has seen. ADIT_OK also for bytes that no file stands behind.
- *
- * Statuses: ADIT_ERR_TRUNCATED (for good, even if the file grows again), ADIT_ERR_IO,
- * ADIT_ERR_INVALID_ARGUMENT.
- */
-ADIT_API ADIT_NODISCARD adit_status adit_data_status(const adit_data *data, adit_error **err);
-
-/**
- * Closes a handle; NULL is nothing. The bytes go with the last handle that shares them. Closing
- * a handle twice is a bug of the caller.
- */
-ADIT_API void adit_data_close(adit_data *data);
 
 /* =================================================================================================
  * Records: the schema

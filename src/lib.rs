@@ -1,4 +1,4 @@
-//! The C boundary of adit: one file per section of `adit.h`, in the header's order.
+//! The C boundary of adit: one file or folder per section of `adit.h`, in the header's order.
 //!
 //! A function here checks pointers, turns them into references, calls the engine and turns the
 //! result into C. Whatever else it would do belongs into `adit-core`.
