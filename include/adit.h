@@ -136,9 +136,9 @@ ADIT_API const char *adit_build_info(void);
  * ADIT_END, ADIT_TIMEOUT and ADIT_CANCELLED belong to a program's normal course and come without
  * an error object: after these `*err` is NULL.
  *
- * On failure every output is NULL or zero. Nothing is thrown, printed or ended: a bug inside the
- * library is ADIT_ERR_INTERNAL, and leaves the handle it happened in with ADIT_ERR_POISONED for
- * every later call that returns a status.
+ * On failure every output is NULL or zero, unless the function says otherwise. Nothing is thrown,
+ * printed or ended: a bug inside the library is ADIT_ERR_INTERNAL, and leaves the handle it
+ * happened in with ADIT_ERR_POISONED for every later call that returns a status.
  *
  * Beyond a status are: memory for bookkeeping (objects, messages, a decompressor's tables) that
  * the system doesn't have, which aborts the process, while memory for data is always asked for in
@@ -417,10 +417,10 @@ ADIT_API uint32_t adit_dtype_block_elems(int32_t dtype);
  * is undefined.
  *
  * Shapes and strides run from the outermost dimension to the innermost. Strides count elements; in
- * a tensor that the library is given, strides that are all 0 stand for C order without gaps, and
- * a single stride of 0 repeats its elements.
- * Block dtypes have strides of 0: their blocks lie side by side in C order. A tensor with a
- * dimension of 0 has no elements and NULL data; one without dimensions has one element.
+ * a tensor that the library is given, strides that are all 0 stand for C order without gaps, and a
+ * single stride of 0 repeats its elements. Block dtypes have strides of 0: their blocks lie side
+ * by side in C order. A tensor with a dimension of 0 has no elements and NULL data; one without
+ * dimensions has one element.
  */
 
 /** The most dimensions of an adit_tensor. */

@@ -8,9 +8,9 @@
 //! ADIT_END, ADIT_TIMEOUT and ADIT_CANCELLED belong to a program's normal course and come without
 //! an error object: after these `*err` is NULL.
 //!
-//! On failure every output is NULL or zero. Nothing is thrown, printed or ended: a bug inside the
-//! library is ADIT_ERR_INTERNAL, and leaves the handle it happened in with ADIT_ERR_POISONED for
-//! every later call that returns a status.
+//! On failure every output is NULL or zero, unless the function says otherwise. Nothing is thrown,
+//! printed or ended: a bug inside the library is ADIT_ERR_INTERNAL, and leaves the handle it
+//! happened in with ADIT_ERR_POISONED for every later call that returns a status.
 //!
 //! Beyond a status are: memory for bookkeeping (objects, messages, a decompressor's tables) that
 //! the system doesn't have, which aborts the process, while memory for data is always asked for in
