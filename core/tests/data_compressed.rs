@@ -11,11 +11,17 @@
 
 mod common;
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{self, Write};
+use std::mem::MaybeUninit;
 use std::path::Path;
+use std::sync::Arc;
 
 use adit_core::error::{Kind, Report};
-use adit_core::map::{Backend, Data, DataOptions, Error};
+use adit_core::map::{
+    Backend, Data, DataOptions, Error, FileInfo, FileKind, MapMode, Mapping, RealStorage, Storage,
+    StorageFile,
+};
 use adit_core::record::RecordReader;
 use common::{Folder, fixture, go_on, noise};
 use flate2::write::GzEncoder;
@@ -294,5 +300,107 @@ fn what_isnt_packed_is_opened_as_it_is() {
         let data = open(&path, 0).unwrap();
         assert_eq!(data.is_mapped(), !bytes.is_empty());
         assert!(data.region().to_vec(0, bytes.len()).unwrap() == bytes);
+    }
+}
+
+/// A disk whose files fail, or end, after some bytes.
+#[derive(Debug)]
+struct Failing {
+    from: u64,
+    errno: Option<i32>,
+}
+
+#[derive(Debug)]
+struct FailingFile {
+    file: Arc<dyn StorageFile>,
+    from: u64,
+    errno: Option<i32>,
+}
+
+impl Storage for Failing {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        let file = RealStorage.open(path)?;
+        Ok(Arc::new(FailingFile {
+            file,
+            from: self.from,
+            errno: self.errno,
+        }))
+    }
+    fn create_new(&self, _: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn kind(&self, path: &Path) -> io::Result<Option<FileKind>> {
+        RealStorage.kind(path)
+    }
+    fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn rename_new(&self, _: &Path, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn remove(&self, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn sync_folder(&self, _: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+impl StorageFile for FailingFile {
+    fn info(&self) -> io::Result<FileInfo> {
+        self.file.info()
+    }
+    fn read_at(&self, out: &mut [MaybeUninit<u8>], offset: u64) -> io::Result<usize> {
+        let rest = self.from.saturating_sub(offset) as usize;
+        match (rest, self.errno) {
+            (0, Some(errno)) => Err(io::Error::from_raw_os_error(errno)),
+            _ => {
+                let len = out.len().min(rest);
+                self.file.read_at(&mut out[..len], offset)
+            }
+        }
+    }
+    fn write_all_at(&self, _: &[u8], _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn allocate(&self, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn sync(&self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    fn map(&self, offset: u64, len: usize, mode: MapMode) -> io::Result<Mapping> {
+        self.file.map(offset, len, mode)
+    }
+    fn os_file(&self) -> Option<&File> {
+        self.file.os_file()
+    }
+}
+
+/// Whoever is told that a sound file is damaged throws it away.
+#[test]
+fn a_failing_disk_is_no_damaged_file() {
+    const EIO: i32 = 5;
+    let folder = Folder::new();
+    let options = DataOptions {
+        decompress: Some(1 << 20),
+        ..DataOptions::default()
+    };
+    for (name, pack) in PACKERS {
+        let packed = pack(&content(3000));
+        let path = folder.file(name, &packed);
+        for from in 4..packed.len() as u64 {
+            let disk = Failing {
+                from,
+                errno: Some(EIO),
+            };
+            let error = Data::open_in(&disk, &path, &options).unwrap_err();
+            let told = (error.kind(), error.os_code(), error.place().offset);
+            assert_eq!(told, (Kind::Io, EIO, Some(from)), "{name}, {from}: {error}");
+
+            let disk = Failing { from, errno: None };
+            let error = Data::open_in(&disk, &path, &options).unwrap_err();
+            assert_eq!(error.kind(), Kind::Truncated, "{name}, {from}: {error}");
+        }
     }
 }

@@ -289,6 +289,22 @@ fn locked_pages_are_in_memory_until_the_data_is_closed() {
         drop(data);
         assert_eq!(locked(), 0, "{backend:?}");
     }
+
+    // Small ones on the heap share no page: closing one unlocks nothing of the other.
+    let small = folder.file("small", &[1; 100]);
+    let options = DataOptions {
+        backend: Backend::Read,
+        lock: true,
+        ..DataOptions::default()
+    };
+    let one = Data::open(&small, &options).unwrap();
+    let alone = locked();
+    let other = Data::open(&small, &options).unwrap();
+    assert_eq!(locked(), 2 * alone);
+    drop(one);
+    assert_eq!(locked(), alone);
+    drop(other);
+    assert_eq!(locked(), 0);
 }
 
 /// Counts what is taken and given back.

@@ -41,6 +41,33 @@ static void the_writer(void) {
     }
 }
 
+/* Children that write to one path at once have temporaries of their own. */
+static void children_write(void) {
+    const char *path = scratch_path("children.rrec");
+    adit_record_writer *first = NULL;
+    /* So that what names are made from is there before the fork. */
+    EXPECT_OK(adit_record_writer_create(path, NULL, &first, &err));
+    adit_record_writer_close(first);
+    pid_t children[8];
+    for (int at = 0; at < 8; at++) {
+        children[at] = check_fork();
+        if (children[at] == 0) {
+            adit_record_writer *writer = NULL;
+            EXPECT_OK(adit_record_writer_create(path, NULL, &writer, &err));
+            EXPECT_OK(adit_record_writer_append(writer, pair, 2, &err));
+            EXPECT_OK(adit_record_writer_finish(writer, &err));
+            adit_record_writer_close(writer);
+            child_ends();
+        }
+    }
+    for (int at = 0; at < 8; at++) check_child(children[at]);
+    adit_record_reader *reader = NULL;
+    EXPECT_OK(adit_record_reader_open(path, NULL, &reader, &err));
+    CHECK_EQ(adit_record_reader_len(reader), 1);
+    adit_record_reader_close(reader);
+    CHECK_INT(count_names(".adit-tmp", NULL, 0), 0);
+}
+
 static void read_all(const adit_data *data, const adit_record_reader *reader,
                      const adit_array *array) {
     adit_tensor tensors[2];
@@ -120,6 +147,7 @@ int main(int argc, char **argv) {
     for (int at = 0; at < 2; at++)
         EXPECT_OK(adit_tensor_init(&pair[at], &value, ADIT_DTYPE_F32, 1, shape, &err));
     the_writer();
+    children_write();
     the_reader();
     own_work();
     return check_end();
