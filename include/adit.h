@@ -292,7 +292,7 @@ enum adit_dtype
  {
   /** No dtype. */
   ADIT_DTYPE_NONE = 0,
-  /** One byte: 0 is false, 1 is true. */
+  /** One byte: 0 is false, 1 is true. A file may hold any other byte, so read it as uint8_t. */
   ADIT_DTYPE_BOOL = 1,
   /** Signed, 8 bits. */
   ADIT_DTYPE_I8 = 2,
@@ -561,7 +561,8 @@ typedef struct adit_allocator {
 /**
  * Sets where the log of the whole process goes, at most as much as `level` (adit_log_level) says.
  * A NULL callback, or ADIT_LOG_OFF, ends it; that is how the library starts. When this returns,
- * the callback set before is no longer running and will not be called again.
+ * the callback set before is no longer running and will not be called again: it waits for those
+ * that run, so hold no lock that the callback takes. Any thread may call it.
  *
  * The callback must not call this library at all.
  *
@@ -1224,7 +1225,8 @@ ADIT_API ADIT_NODISCARD adit_status adit_record_reader_get(const adit_record_rea
 
 /**
  * The dimensions of field `field` of record `index`, however many: their number is written to
- * `*ndim`, and the first `cap` of them to `dims`, which may be NULL if `cap` is 0.
+ * `*ndim`, and the first `cap` of them to `dims`, which may be NULL if `cap` is 0. What `dims` has room for beyond them is
+ * set to 0.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_MALFORMED.
  */
@@ -1472,7 +1474,8 @@ ADIT_API ADIT_NODISCARD adit_status adit_array_tensor(const adit_array *array, a
 
 /**
  * The dimensions, however many: their number is written to `*ndim`, and the first `cap` of them
- * to `dims`, which may be NULL if `cap` is 0.
+ * to `dims`, which may be NULL if `cap` is 0. What `dims` has room for beyond them is
+ * set to 0.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT.
  */

@@ -221,7 +221,8 @@ pub unsafe extern "C" fn adit_array_tensor(
 }
 
 /// The dimensions, however many: their number is written to `*ndim`, and the first `cap` of them
-/// to `dims`, which may be NULL if `cap` is 0.
+/// to `dims`, which may be NULL if `cap` is 0. What `dims` has room for beyond them is
+/// set to 0.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT.
 #[unsafe(no_mangle)]

@@ -192,7 +192,8 @@ impl log::Log for Forward {
 
 /// Sets where the log of the whole process goes, at most as much as `level` (adit_log_level) says.
 /// A NULL callback, or ADIT_LOG_OFF, ends it; that is how the library starts. When this returns,
-/// the callback set before is no longer running and will not be called again.
+/// the callback set before is no longer running and will not be called again: it waits for those
+/// that run, so hold no lock that the callback takes. Any thread may call it.
 ///
 /// The callback must not call this library at all.
 ///
@@ -229,12 +230,15 @@ pub unsafe extern "C" fn adit_log_set(
             ctx,
             level: filter,
         });
-        log::set_max_level(if sink.is_some() {
+        let level = if sink.is_some() {
             filter
         } else {
             log::LevelFilter::Off
-        });
-        *SINK.write().unwrap_or_else(PoisonError::into_inner) = sink;
+        };
+        let mut current = SINK.write().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that of two calls at once one sets both.
+        log::set_max_level(level);
+        *current = sink;
         Ok(())
     };
     // SAFETY: NULL or writable, as the header asks.

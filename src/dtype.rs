@@ -22,7 +22,7 @@ use adit_core::dtype::DType;
 pub enum adit_dtype {
     /// No dtype.
     ADIT_DTYPE_NONE = 0,
-    /// One byte: 0 is false, 1 is true.
+    /// One byte: 0 is false, 1 is true. A file may hold any other byte, so read it as uint8_t.
     ADIT_DTYPE_BOOL = 1,
     /// Signed, 8 bits.
     ADIT_DTYPE_I8 = 2,

@@ -273,7 +273,8 @@ pub unsafe extern "C" fn adit_record_reader_get(
 }
 
 /// The dimensions of field `field` of record `index`, however many: their number is written to
-/// `*ndim`, and the first `cap` of them to `dims`, which may be NULL if `cap` is 0.
+/// `*ndim`, and the first `cap` of them to `dims`, which may be NULL if `cap` is 0. What `dims` has room for beyond them is
+/// set to 0.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_MALFORMED.
 #[unsafe(no_mangle)]

@@ -14,10 +14,13 @@
 use std::ffi::c_void;
 
 use adit_core::dtype::DType;
+use adit_core::error::Report;
 use adit_core::record::RecordTensor;
 use adit_core::tensor::{Lent, MAX_DIMS, Shape, TensorView};
 
-use crate::boundary::{Failure, Out, Zeroable, guard, refuse_flags, refuse_reserved, slice};
+use crate::boundary::{
+    Failure, Out, Zeroable, guard, refuse_flags, refuse_reserved, slice, status_of,
+};
 use crate::error::{adit_error, adit_status};
 
 /// The most dimensions of an adit_tensor.
@@ -172,10 +175,7 @@ impl adit_tensor {
     /// `self.data` is readable for `self.nbytes` bytes during `'a`, and nobody writes there.
     pub(crate) unsafe fn view<'a>(&self, name: &str) -> Result<TensorView<'a>, Failure> {
         let wrong = |error: adit_core::tensor::Error| {
-            let status = match Failure::from(error.clone()) {
-                Failure::Loud { status, .. } | Failure::Quiet(status) => status,
-            };
-            Failure::new(status, format_args!("{name}: {error}"))
+            Failure::new(status_of(error.kind()), format_args!("{name}: {error}"))
         };
         if self.flags & ADIT_TENSOR_BIG_ENDIAN != 0 {
             let message = format_args!("{name} is big-endian; swap its bytes first");

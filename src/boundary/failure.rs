@@ -61,7 +61,8 @@ impl<E: Report> From<E> for Failure {
     }
 }
 
-fn status_of(kind: Kind) -> adit_status {
+/// The status of a class of failure.
+pub(crate) fn status_of(kind: Kind) -> adit_status {
     match kind {
         Kind::InvalidArgument => adit_status::ADIT_ERR_INVALID_ARGUMENT,
         Kind::Io => adit_status::ADIT_ERR_IO,

@@ -99,9 +99,10 @@ impl Data {
         let mut heap = HeapBytes::new(Arc::new(SystemAllocator));
         heap.grow(bytes.len(), &Origin::Memory)?;
         let room = heap.spare_mut().get_mut(..bytes.len()).unwrap_or_default();
+        let filled = room.len();
         if bytes.copy_to(0, room) {
-            // SAFETY: copy_to wrote bytes.len() bytes at the start of the spare memory.
-            unsafe { heap.filled(bytes.len()) };
+            // SAFETY: copy_to wrote all of the room, which starts the spare memory.
+            unsafe { heap.filled(filled) };
         }
         Ok(Data::in_memory(Origin::Memory, Bytes::Heap(heap)))
     }

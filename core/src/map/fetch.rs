@@ -172,9 +172,10 @@ impl<'a> Window<'a> {
             .spare_capacity_mut()
             .get_mut(..len)
             .unwrap_or_default();
+        let filled = room.len();
         self.data.read(offset, room)?;
-        // SAFETY: the read filled all `len` bytes of the room, or failed.
-        unsafe { self.bytes.set_len(len) };
+        // SAFETY: the read filled all of the room, which starts the capacity, or failed.
+        unsafe { self.bytes.set_len(filled) };
         Ok(())
     }
 
