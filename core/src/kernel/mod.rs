@@ -1,5 +1,21 @@
 //! Loops over elements: no files, no errors, only memory.
 
+mod cache;
+mod convert;
+mod copy;
+mod crc32c;
+mod dequant;
+mod gather;
+mod path;
 mod strided;
+mod swap;
+#[cfg(target_arch = "x86_64")]
+mod vector;
 
-pub use strided::gather_strided;
+pub use convert::{Conversion, Overflow, Stores};
+pub use copy::{SHORT_COPY, copy, copy_on, overlaps};
+pub use crc32c::crc32c;
+pub use gather::{gather, gather_converted, gather_on};
+pub use path::CpuPath;
+pub use strided::{Strided, copy_strided};
+pub use swap::{swap_bytes, swap_bytes_on};

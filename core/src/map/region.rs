@@ -90,6 +90,15 @@ impl<'a> Region<'a> {
         })
     }
 
+    /// The first `len` bytes, or all where there are fewer.
+    #[must_use]
+    pub(super) fn first(self, len: usize) -> Region<'a> {
+        Region {
+            len: len.min(self.len),
+            ..self
+        }
+    }
+
     /// The little-endian u32 at `offset`, at any alignment, loaded once.
     #[must_use]
     #[inline]
@@ -142,6 +151,8 @@ impl<'a> Region<'a> {
                     .cast(),
             )
         };
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = offset;
     }
 
     /// Copies the bytes at `offset` to all of `out`; false, and nothing copied, where they don't

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use super::error::{Error, Result};
 use super::shape::{MAX_DIMS, Shape};
 use crate::dtype::DType;
-use crate::kernel::gather_strided;
+use crate::kernel::{Strided, copy_strided};
 
 /// Elements in somebody's memory, for reading.
 #[derive(Clone, Copy, Debug)]
@@ -113,20 +113,87 @@ impl<'a> TensorView<'a> {
             let (dims, strides) = (self.shape.dims(), self.strides.get(..self.shape.ndim()));
             let to = out.spare_capacity_mut().as_mut_ptr().cast();
             let size = self.dtype.block_bytes() as usize;
-            let (dims, strides): (&[i64], &[i64]) = if self.dtype.is_block() {
-                (&[(bytes / size) as i64], &[1])
+            let dense = self.shape.c_strides();
+            let (dims, strides, dense): (&[i64], &[i64], &[i64]) = if self.dtype.is_block() {
+                (&[(bytes / size) as i64], &[1], &[1])
             } else {
-                (dims, strides.unwrap_or_default())
+                (
+                    dims,
+                    strides.unwrap_or_default(),
+                    dense.get(..dims.len()).unwrap_or_default(),
+                )
             };
+            let (start, to) = (
+                self.data,
+                Strided {
+                    start: to,
+                    strides: dense,
+                },
+            );
             // SAFETY: `new` checked that every index reaches inside the nbytes readable bytes, or
             // (block dtypes) that they hold all blocks side by side; `to` is fresh memory of the
-            // reserved size.
-            unsafe { gather_strided(self.data, to, size, dims, strides) };
+            // reserved size, which is that of the elements without gaps.
+            unsafe { copy_strided(Strided { start, strides }, to, size, dims) };
             let len = out.len() + bytes;
             // SAFETY: the gather wrote all `bytes` bytes after the old length.
             unsafe { out.set_len(len) };
         }
         true
+    }
+
+    /// The same elements with the dimensions in reverse: its C order is this one's Fortran order.
+    /// None for block dtypes, whose last dimension must stay the last.
+    #[must_use]
+    pub fn transposed(&self) -> Option<TensorView<'a>> {
+        let ndim = self.shape.ndim();
+        if self.dtype.is_block() {
+            return None;
+        }
+        let (mut dims, mut strides) = (self.shape.padded(), self.strides);
+        let dims = dims.get_mut(..ndim)?;
+        dims.reverse();
+        strides.get_mut(..ndim)?.reverse();
+        Some(TensorView {
+            shape: Shape::new(dims).ok()?,
+            strides,
+            ..*self
+        })
+    }
+
+    /// Gives `take` the elements in C order, as views of at most `limit` bytes (of one element at
+    /// least); with `dense_whole`, a view whose elements lie side by side is not cut.
+    ///
+    /// # Errors
+    /// The first of `take`.
+    pub fn pieces<E>(
+        &self,
+        limit: u64,
+        dense_whole: bool,
+        take: &mut impl FnMut(&TensorView<'a>) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let rows = self
+            .shape
+            .dims()
+            .first()
+            .copied()
+            .unwrap_or(0)
+            .cast_unsigned();
+        let whole = dense_whole && self.dense().is_some();
+        if self.bytes <= limit || whole || rows == 0 {
+            return take(self);
+        }
+        let row_bytes = self.bytes / rows;
+        let together = (limit / row_bytes).max(1);
+        for first in (0..rows).step_by(usize::try_from(together).unwrap_or(usize::MAX)) {
+            let part = match row_bytes <= limit || self.shape.ndim() == 1 {
+                true => self.rows(first, together.min(rows - first)),
+                false => self.row(first),
+            };
+            if let Some(part) = part {
+                part.pieces(limit, dense_whole, take)?;
+            }
+        }
+        Ok(())
     }
 
     /// The tensor at position `row` of the outermost dimension; none where there is none.
@@ -183,7 +250,7 @@ impl<'a> TensorView<'a> {
 }
 
 /// How many bytes shape and strides reach from the first element.
-fn reach(dtype: DType, shape: Shape, strides: &[i64; MAX_DIMS]) -> Result<u64> {
+pub(super) fn reach(dtype: DType, shape: Shape, strides: &[i64; MAX_DIMS]) -> Result<u64> {
     let dense = shape.bytes(dtype)?;
     if dense == 0 || dtype.is_block() {
         return Ok(dense);
