@@ -19,7 +19,7 @@ EXAMPLE_FLAGS := -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iinclude -L$(LIB
 
 # Paths from outside may be relative to here and have spaces in them: quote them.
 
-.PHONY: help demo test release lib examples header lint docs bench peer-test fuzz install clean
+.PHONY: help demo test test-exhaustive release lib examples header lint docs bench peer-test fuzz install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -29,10 +29,15 @@ demo: examples
 	@mkdir -p build/demo
 	build/examples/train_digits tests/data/digits build/demo
 	build/examples/inspect build/demo/test.rrec tests/data/digits/labels_u8.npy
+	build/examples/edit_array tests/data/digits/images_u8.npy build/demo/edited.npy 0 100
 
 ## make test     everything the project checks
 test:
 	@tests/run.sh
+
+## make test-exhaustive conversions of every f32 there is, on every path: a minute
+test-exhaustive:
+	$(CARGO) test --locked --release -p adit-core --test convert_exhaustive -- --ignored
 
 release:
 	$(CARGO) build --locked --release --lib
@@ -51,6 +56,7 @@ examples: lib
 	@mkdir -p build/examples
 	$(CC) $(EXAMPLE_FLAGS) examples-c/train_digits.c -o build/examples/train_digits -ladit -lm
 	$(CC) $(EXAMPLE_FLAGS) examples-c/inspect.c -o build/examples/inspect -ladit
+	$(CC) $(EXAMPLE_FLAGS) examples-c/edit_array.c -o build/examples/edit_array -ladit
 
 ## make header   generate include/adit.h from src
 header:

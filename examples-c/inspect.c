@@ -1,5 +1,5 @@
 /*
- * Tells what an .rrec or .npy file holds: shapes, dtypes, counts, first values, and whether it is
+ * Tells what an .rrec, .npy or MMAP file holds: shapes, dtypes, counts, first values, and whether it is
  * sound.
  *
  *     inspect file ...
@@ -21,23 +21,19 @@ static int fail(const char *path, adit_status status, adit_error *err)
     return -1;
 }
 
-static double half_to_double(uint16_t bits)
+/* A float of any kind. */
+static double as_double(const void *at, int32_t dtype)
 {
-    const int exponent = bits >> 10 & 31, mantissa = bits & 1023;
-    double value = exponent == 0 ? (double)mantissa : (double)(mantissa | 1024);
-    if (exponent == 31)
-        return mantissa != 0 ? strtod("nan", NULL) : bits >> 15 ? -strtod("inf", NULL)
-                                                                : strtod("inf", NULL);
-    for (int power = exponent == 0 ? -24 : exponent - 25; power != 0; power += power < 0 ? 1 : -1)
-        value = power < 0 ? value / 2 : value * 2;
-    return bits >> 15 ? -value : value;
+    double value = 0;
+    const adit_status status = adit_convert(at, dtype, &value, ADIT_DTYPE_F64, 1, 0, NULL);
+    return status == ADIT_OK ? value : 0;
 }
 
 /* Prints element `i` of contiguous elements. */
 static void print_value(const adit_tensor *t, size_t i)
 {
     const unsigned char *at = (const unsigned char *)t->data + i * adit_dtype_block_bytes(t->dtype);
-    union { int64_t i; uint64_t u; double d; float f; int32_t i32; int16_t i16; uint32_t u32;
+    union { int64_t i; uint64_t u; int32_t i32; int16_t i16; uint32_t u32;
             uint16_t u16; float c[2]; double z[2]; } v;
     memcpy(&v, at, adit_dtype_block_bytes(t->dtype));
     switch (t->dtype) {
@@ -50,9 +46,13 @@ static void print_value(const adit_tensor *t, size_t i)
     case ADIT_DTYPE_U32: printf("%lu", (unsigned long)v.u32); break;
     case ADIT_DTYPE_I64: printf("%lld", (long long)v.i); break;
     case ADIT_DTYPE_U64: printf("%llu", (unsigned long long)v.u); break;
-    case ADIT_DTYPE_F16: printf("%g", half_to_double(v.u16)); break;
-    case ADIT_DTYPE_F32: printf("%g", (double)v.f); break;
-    case ADIT_DTYPE_F64: printf("%g", v.d); break;
+    case ADIT_DTYPE_F16:
+    case ADIT_DTYPE_BF16:
+    case ADIT_DTYPE_F8_E4M3FN:
+    case ADIT_DTYPE_F8_E5M2:
+    case ADIT_DTYPE_F8_E8M0:
+    case ADIT_DTYPE_F32:
+    case ADIT_DTYPE_F64: printf("%g", as_double(at, t->dtype)); break;
     case ADIT_DTYPE_COMPLEX64: printf("%g%+gi", (double)v.c[0], (double)v.c[1]); break;
     case ADIT_DTYPE_COMPLEX128: printf("%g%+gi", v.z[0], v.z[1]); break;
     default: printf("?"); break;
@@ -84,8 +84,8 @@ static int inspect_array(const char *path, adit_array *array)
 
     if (status != ADIT_OK)
         return fail(path, status, err);
-    printf("%s: NumPy array, %s, %u dimensions, elements from byte %llu on%s\n", path,
-           adit_dtype_name(info.dtype), info.ndim, (unsigned long long)info.offset,
+    printf("%s: %s array, %s, %u dimensions, elements from byte %llu on%s\n", path,
+           info.format == ADIT_ARRAY_FORMAT_MMAP ? "MMAP" : "NumPy", adit_dtype_name(info.dtype), info.ndim, (unsigned long long)info.offset,
            info.flags & ADIT_TENSOR_BIG_ENDIAN ? ", big-endian" : "");
     status = adit_array_tensor(array, &tensor, &err);
     if (status != ADIT_OK)
@@ -140,7 +140,7 @@ static int inspect(const char *path)
         }
     }
     if (status == ADIT_ERR_WRONG_FORMAT) {
-        printf("%s: neither an rrec nor a NumPy file, %llu bytes\n", path,
+        printf("%s: neither an rrec nor an array file, %llu bytes\n", path,
                (unsigned long long)adit_data_len(data));
         adit_error_free(err);
     } else if (status != ADIT_OK) {

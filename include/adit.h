@@ -21,6 +21,8 @@
  *   Records: reading
  *   Records: recovery
  *   Arrays
+ *   DLPack
+ *   Kernels: copy, convert, dequantise, gather, checksum
  *
  * Objects. Types without members here are handles. Who opens, creates or news one closes or frees
  * it, once. NULL to a close or free does nothing; closing twice is undefined. Closing can't fail
@@ -414,11 +416,11 @@ ADIT_API uint32_t adit_dtype_block_elems(int32_t dtype);
  * adit_tensor is the one struct whose layout is frozen: 192 bytes, on every system with 64-bit
  * pointers. It borrows: it never owns its data. One that the library fills points into a file's
  * bytes, and is good until the handle that the call names is closed. Writing through its pointer
- * is undefined.
+ * is undefined where ADIT_TENSOR_READ_ONLY is set.
  *
  * Shapes and strides run from the outermost dimension to the innermost. Strides count elements; in
- * a tensor that the library is given, strides that are all 0 stand for C order without gaps, and a
- * single stride of 0 repeats its elements. Block dtypes have strides of 0: their blocks lie side
+ * a tensor that the library is given, strides that are all 0 stand for C order without gaps; beside
+ * others that aren't, a stride of 0 repeats its elements. Block dtypes have strides of 0: their blocks lie side
  * by side in C order. A tensor with a dimension of 0 has no elements and NULL data; one without
  * dimensions has one element.
  */
@@ -1117,7 +1119,7 @@ enum adit_io
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  /** As is best; here from the map. */
+  /** As is best: records from the map, arrays from the file. */
   ADIT_IO_AUTO = 0,
   /** From the map. A file cut during the call is SIGBUS; one cut before or after is seen. */
   ADIT_IO_MAP = 1,
@@ -1132,18 +1134,6 @@ typedef int32_t adit_io;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/** How to gather. Zero in any field means the default. */
-typedef struct adit_gather_options {
-  /** sizeof(adit_gather_options). */
-  size_t struct_size;
-  /** An adit_io. */
-  int32_t io;
-  /** Zero. */
-  uint32_t reserved0;
-  /** Zeros. */
-  uint64_t reserved[4];
-} adit_gather_options;
-
 /** What a verification found. */
 typedef struct adit_record_verification {
   /** sizeof(adit_record_verification), set by the caller. */
@@ -1156,25 +1146,39 @@ typedef struct adit_record_verification {
   uint64_t bytes;
 } adit_record_verification;
 
+/** How to gather. Zero in any field means the default. */
+typedef struct adit_gather_options {
+  /** sizeof(adit_gather_options). */
+  size_t struct_size;
+  /** An adit_io. */
+  int32_t io;
+  /**
+   * The adit_dtype of the output; 0 for the records'. What adit_convert converts can be asked
+   * for.
+   */
+  int32_t dtype;
+  /** ADIT_CONVERT_SATURATE. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved0;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_gather_options;
+
 /** The default options. */
 #define ADIT_RECORD_READER_OPTIONS_INIT \
     { sizeof(adit_record_reader_options), NULL, { 0, 0, 0, 0 } }
-/** The default options. */
-#define ADIT_GATHER_OPTIONS_INIT { sizeof(adit_gather_options), 0, 0, { 0, 0, 0, 0 } }
 /** To be filled. */
 #define ADIT_RECORD_VERIFICATION_INIT { sizeof(adit_record_verification), 0, 0, 0 }
+
+/** The default options. */
+#define ADIT_GATHER_OPTIONS_INIT { sizeof(adit_gather_options), 0, 0, 0, 0, { 0, 0, 0, 0 } }
 
 /**
  * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
  * nothing.
  */
 ADIT_API void adit_record_reader_options_init(adit_record_reader_options *options, size_t size);
-
-/**
- * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
- * nothing.
- */
-ADIT_API void adit_gather_options_init(adit_gather_options *options, size_t size);
 
 /**
  * Opens the record file at `path`. `options` may be NULL. On success `*out` is a handle that the
@@ -1234,25 +1238,6 @@ ADIT_API ADIT_NODISCARD adit_status adit_record_reader_shape(const adit_record_r
     uint64_t index, size_t field, int64_t *dims, size_t cap, size_t *ndim, adit_error **err);
 
 /**
- * Copies field `field` of the `n` records `indices`, in that order, repeats allowed, to the start
- * of `buffer`, which has `len` bytes: the field's nbytes of a record times `n` are needed. All of
- * the records must have the same dtype and shape in this field. `options` may be NULL; `tensor`,
- * which may be NULL, is filled to describe what is in the buffer: n, then a record's dimensions.
- *
- * The records need not lie aligned in the file. On failure the contents of `buffer` are
- * undefined. From the map, a file that another process cuts during the call is SIGBUS; ADIT_IO_READ
- * answers ADIT_ERR_TRUNCATED at any time.
- *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such record or field, a buffer
- * too small), ADIT_ERR_SHAPE (records that differ; the error's index is the record's number),
- * ADIT_ERR_MALFORMED, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED (a record with over 7
- * dimensions, options of a later version).
- */
-ADIT_API ADIT_NODISCARD adit_status adit_record_reader_gather(const adit_record_reader *reader,
-    size_t field, const uint64_t *indices, size_t n, void *buffer, uint64_t len,
-    const adit_gather_options *options, adit_tensor *tensor, adit_error **err);
-
-/**
  * Reads all records by pread and checks each. Damaged ones are passed over and counted; the
  * status is then that of the first of them, and the error's index its number. `progress`, which
  * may be NULL, is told records. `found`, which may be NULL, is filled unless the walk itself ends
@@ -1281,6 +1266,32 @@ ADIT_API ADIT_NODISCARD adit_status adit_record_reader_data(const adit_record_re
  * holds the same bytes.
  */
 ADIT_API void adit_record_reader_close(adit_record_reader *reader);
+
+/**
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
+ */
+ADIT_API void adit_gather_options_init(adit_gather_options *options, size_t size);
+
+/**
+ * Copies field `field` of the `n` records `indices`, in that order, repeats allowed, to the start
+ * of `buffer`, which has `len` bytes: the elements of `n` records are needed, as options->dtype has
+ * them. All of the records must have the same dtype and shape in this field. `options` may be NULL;
+ * `tensor`, which may be NULL, is filled to describe what is in the buffer: n, then a record's
+ * dimensions.
+ *
+ * The records need not lie aligned in the file. On failure the contents of `buffer` are
+ * undefined. From the map, a file that another process cuts during the call is SIGBUS; ADIT_IO_READ
+ * answers ADIT_ERR_TRUNCATED at any time.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such record or field, a buffer
+ * too small), ADIT_ERR_DTYPE (options->dtype is none, or no such conversion), ADIT_ERR_SHAPE
+ * (records that differ; the error's index is the record's number), ADIT_ERR_MALFORMED, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED (a record with over 7
+ * dimensions, options of a later version).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_reader_gather(const adit_record_reader *reader,
+    size_t field, const uint64_t *indices, size_t n, void *buffer, uint64_t len,
+    const adit_gather_options *options, adit_tensor *tensor, adit_error **err);
 
 /* =================================================================================================
  * Records: recovery
@@ -1363,25 +1374,96 @@ ADIT_API ADIT_NODISCARD adit_status adit_record_recover(const char *from, const 
  * =================================================================================================
  *
  * An adit_array is a whole file that holds one array: a NumPy `.npy` file of version 1.0, 2.0 or
- * 3.0 with a numeric dtype, mapped read-only. Its header and length are checked when it is
- * opened, so the tensor that it lends lies inside the file.
+ * 3.0 with a numeric dtype, or an `MMAP` file of scirs2-core (f32, f64, i32 and i64, up to 6
+ * dimensions). Header and length are checked when it is opened, so the tensor that it lends lies
+ * inside the file.
  *
- * Ownership: the tensor is good until the array and all adit_data handles to the same bytes are
- * closed. What the section on data says of files that are cut holds for it.
+ * Modes. ADIT_ARRAY_READ maps the file for reading. ADIT_ARRAY_READ_WRITE maps it for writing:
+ * what is written through adit_array_data_mut is in the file at once for all who read or map it,
+ * and durable after adit_array_flush. ADIT_ARRAY_COPY_ON_WRITE lets the memory be written and
+ * never the file: a write copies one page, and adit_array_save_as publishes the changed array.
+ * Before a shared map is writable, holes in its file get their space, so that a full disk is
+ * ADIT_ERR_NO_SPACE at open and not SIGBUS at a write (file systems that can't, or that copy on
+ * write, don't promise it).
+ *
+ * Ownership: the tensor is good until the array, all adit_data handles to the same bytes and all
+ * DLPack tensors of it are closed. No other call moves or ends it: adit_array_append_rows leaves
+ * older pointers where they were, and after it adit_array_tensor lends the new rows too. What the
+ * section on data says of files that are cut holds for arrays.
+ *
+ * Two handles: handles on one file, in one process or several, see each other's writes where they
+ * map the same file. An array that was replaced by rename (by saving over it, by a writer) goes
+ * on as the old file for those who have it open; what is written there is in no file with a name
+ * any more. Only adit_array_append_rows looks for that, and answers ADIT_ERR_BUSY.
  *
  * Threads: functions that take a `const adit_array *` may run at the same time on any threads;
- * closing needs the caller's exclusion.
+ * the others need the caller's exclusion. Writes to elements are the caller's to order.
+ *
+ * Forks: a child that inherits an array may read it. A copy-on-write map is the child's own from
+ * then on, a read-write one is shared; appending rows is for the parent alone (ADIT_ERR_FORKED).
  */
 
 /** An array file. */
 typedef struct adit_array adit_array;
 
+/**
+ * In adit_array_options.flags: appended rows may overwrite what lies behind the elements. Without
+ * it an append to such a file is ADIT_ERR_UNFINISHED: the bytes are an interrupted append's, or
+ * somebody's own.
+ */
+#define ADIT_ARRAY_OVERWRITE_TRAILING 1
+
+/** In adit_array_create_options.flags: never replace a file; one at the path is ADIT_ERR_EXISTS. */
+#define ADIT_ARRAY_CREATE_NO_REPLACE 1
+
+/**
+ * In adit_array_create_options.flags: Fortran order, in which the first dimension varies fastest.
+ * For adit_array_save_as it doesn't matter: the array keeps its order.
+ */
+#define ADIT_ARRAY_CREATE_FORTRAN_ORDER 2
+
+/** What may be done with an array. */
+enum adit_array_mode
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** Reading. */
+  ADIT_ARRAY_READ = 0,
+  /** Reading and writing the file. */
+  ADIT_ARRAY_READ_WRITE = 1,
+  /** Reading the file and writing to memory alone. */
+  ADIT_ARRAY_COPY_ON_WRITE = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_array_mode adit_array_mode;
+#else
+typedef int32_t adit_array_mode;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 /** How to open an array. Zero in any field means the default. */
 typedef struct adit_array_options {
   /** sizeof(adit_array_options). */
   size_t struct_size;
-  /** How to open the file's bytes; NULL for the default. Must be NULL where the bytes are open. */
+  /**
+   * How to open the file's bytes; NULL for the default. Must be NULL where the bytes are open.
+   * ADIT_ARRAY_READ_WRITE needs a map of the file itself: not ADIT_BACKEND_READ, not compressed.
+   */
   const adit_data_options *data;
+  /** An adit_array_mode. Must be ADIT_ARRAY_READ where the bytes are open. */
+  int32_t mode;
+  /**
+   * The adit_dtype of elements that the file gives a size but no type: `.npy` files with bf16
+   * and fp8 elements say `V2` and `V1`. 0, or a dtype of another size: such files are
+   * ADIT_ERR_UNSUPPORTED. For other files a dtype that isn't the file's is ADIT_ERR_DTYPE.
+   */
+  int32_t dtype;
+  /** ADIT_ARRAY_... flags. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved0;
   /** Zeros. */
   uint64_t reserved[4];
 } adit_array_options;
@@ -1392,8 +1474,15 @@ enum adit_array_format
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  /** NumPy's .npy. */
+  /** NumPy's .npy for a new file; for adit_array_save_as the array's own. */
+  ADIT_ARRAY_FORMAT_AUTO = 0,
+  /**
+   * NumPy's .npy, byte for byte as NumPy 2.4 writes it, but for float8_e5m2 elements, which are
+   * written so that NumPy can read them.
+   */
   ADIT_ARRAY_FORMAT_NPY = 1,
+  /** MMAP, byte for byte as scirs2-core 0.4.2 writes it. */
+  ADIT_ARRAY_FORMAT_MMAP = 2,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1419,12 +1508,70 @@ typedef struct adit_array_info {
   uint64_t offset;
   /** The bytes of all elements. */
   uint64_t nbytes;
+  /** The adit_array_mode. */
+  int32_t mode;
+  /** Zero. */
+  uint32_t reserved0;
 } adit_array_info;
 
+/** How to make an array's file. Zero in any field means the default. */
+typedef struct adit_array_create_options {
+  /** sizeof(adit_array_create_options). */
+  size_t struct_size;
+  /** An adit_array_format. */
+  int32_t format;
+  /** ADIT_ARRAY_CREATE_... flags. */
+  uint32_t flags;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_array_create_options;
+
+/** What to read of an array, and as what. Zero in any field means the default. */
+typedef struct adit_array_read_options {
+  /** sizeof(adit_array_read_options). */
+  size_t struct_size;
+  /** The first position in each of `ndim` dimensions; NULL for 0 in all. */
+  const int64_t *start;
+  /** The number of positions in each of `ndim` dimensions; NULL for all from `start` on. */
+  const int64_t *shape;
+  /**
+   * The sizes that `start` and `shape` have: the array's number of dimensions. 0 if both are
+   * NULL.
+   */
+  size_t ndim;
+  /**
+   * The adit_dtype of the output; 0 for the array's. What adit_convert converts can be asked
+   * for.
+   */
+  int32_t dtype;
+  /**
+   * An adit_io. ADIT_IO_AUTO reads the file, so that one that is cut meanwhile is
+   * ADIT_ERR_TRUNCATED; ADIT_IO_MAP copies from the map, which is faster, and SIGBUS where the
+   * file is cut during the call. An array open copy-on-write is always copied from memory, where
+   * its changes are, with the same risk.
+   */
+  int32_t io;
+  /** ADIT_CONVERT_SATURATE. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved0;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_array_read_options;
+
 /** The default options. */
-#define ADIT_ARRAY_OPTIONS_INIT { sizeof(adit_array_options), NULL, { 0, 0, 0, 0 } }
+#define ADIT_ARRAY_OPTIONS_INIT \
+    { sizeof(adit_array_options), NULL, 0, 0, 0, 0, { 0, 0, 0, 0 } }
 /** To be filled. */
-#define ADIT_ARRAY_INFO_INIT { sizeof(adit_array_info), 0, 0, 0, 0, 0, 0 }
+#define ADIT_ARRAY_INFO_INIT { sizeof(adit_array_info), 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/** The default options. */
+#define ADIT_ARRAY_CREATE_OPTIONS_INIT \
+    { sizeof(adit_array_create_options), 0, 0, { 0, 0, 0, 0 } }
+
+/** The default options: all of the array, as it is stored. */
+#define ADIT_ARRAY_READ_OPTIONS_INIT \
+    { sizeof(adit_array_read_options), NULL, NULL, 0, 0, 0, 0, 0, { 0, 0, 0, 0 } }
 
 /**
  * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
@@ -1433,12 +1580,22 @@ typedef struct adit_array_info {
 ADIT_API void adit_array_options_init(adit_array_options *options, size_t size);
 
 /**
+ * Closes an array; NULL is nothing. The tensor lent by it ends here, unless an adit_data handle or
+ * a DLPack tensor still holds the same bytes. What was written to a read-write array is in the
+ * file; that it is durable only adit_array_flush can tell.
+ */
+ADIT_API void adit_array_close(adit_array *array);
+
+/**
  * Opens the array file at `path`. `options` may be NULL. On success `*out` is a handle that the
  * caller closes with adit_array_close.
  *
- * Statuses: those of adit_data_open; ADIT_ERR_WRONG_FORMAT (no .npy file), ADIT_ERR_MALFORMED (a
- * header that NumPy refuses, or fewer elements than it says), ADIT_ERR_UNSUPPORTED (structured,
- * object, string, time and void dtypes).
+ * Statuses: those of adit_data_open; ADIT_ERR_WRONG_FORMAT (neither .npy nor MMAP), ADIT_ERR_MALFORMED (a
+ * header that NumPy refuses, whose fields don't fit one another, or fewer elements than it says),
+ * ADIT_ERR_UNSUPPORTED (structured, object, string and time dtypes, void ones without
+ * options->dtype), ADIT_ERR_DTYPE. In mode ADIT_ARRAY_READ_WRITE also ADIT_ERR_PERMISSION,
+ * ADIT_ERR_READ_ONLY (the file system is), ADIT_ERR_NO_SPACE (see the head of this section),
+ * ADIT_ERR_UNSUPPORTED (the file can't be mapped for writing).
  */
 ADIT_API ADIT_NODISCARD adit_status adit_array_open(const char *path,
                                                     const adit_array_options *options,
@@ -1446,12 +1603,163 @@ ADIT_API ADIT_NODISCARD adit_status adit_array_open(const char *path,
 
 /**
  * Opens an array file whose bytes are open already. The array shares them; `data` may be closed
- * before it.
+ * before it. Bytes that came from an array that can be written can be written through this one too;
+ * rows can't be appended.
  *
- * Statuses: as adit_array_open; ADIT_ERR_INVALID_ARGUMENT if options->data is set.
+ * Statuses: as adit_array_open; ADIT_ERR_INVALID_ARGUMENT if options->data is set or the mode isn't
+ * ADIT_ARRAY_READ.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_array_from_data(const adit_data *data,
     const adit_array_options *options, adit_array **out, adit_error **err);
+
+/**
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
+ */
+ADIT_API void adit_array_create_options_init(adit_array_create_options *options, size_t size);
+
+/**
+ * Makes a file of zeros for an array at `path` and opens it in mode ADIT_ARRAY_READ_WRITE. All its
+ * space is allocated: a full disk is ADIT_ERR_NO_SPACE here and not SIGBUS when the array is
+ * filled. `shape` has `ndim` sizes, outermost first, and may be NULL if `ndim` is 0. `options` may
+ * be NULL. On success `*out` is a handle that the caller closes with adit_array_close.
+ *
+ * The file appears at `path` whole, in one step, and replaces what stood there for those who open
+ * it from then on: a symbolic link is replaced, not followed; a file leaves its permissions to the
+ * new one, not its owner. Until then it is called `<name>.<16 hex digits>.adit-tmp`, which stays if
+ * the process dies. bf16 and fp8 elements are written to .npy files as the void types that NumPy
+ * with ml_dtypes makes of them.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_DTYPE, ADIT_ERR_SHAPE (over 8 dimensions, a
+ * negative one, more than memory can hold), ADIT_ERR_UNSUPPORTED (what the format doesn't have:
+ * block dtypes; in MMAP others than f32, f64, i32, i64, over 6 dimensions, Fortran order),
+ * ADIT_ERR_NOT_FOUND (no such folder), ADIT_ERR_PERMISSION, ADIT_ERR_EXISTS, ADIT_ERR_NOT_A_FILE,
+ * ADIT_ERR_NO_SPACE, ADIT_ERR_READ_ONLY, ADIT_ERR_IO, ADIT_ERR_OUT_OF_MEMORY,
+ * ADIT_ERR_NOT_DURABLE (the file is there).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_array_create(const char *path, int32_t dtype, int32_t ndim,
+                                                      const int64_t *shape,
+                                                      const adit_array_create_options *options,
+                                                      adit_array **out, adit_error **err);
+
+/**
+ * As adit_array_create, with a tensor's elements, of any strides. The tensor must not be written
+ * to during the call. `progress`, which may be NULL, is told bytes; a call that is cancelled
+ * leaves nothing at `path`. `out` may be NULL: then only the file is made.
+ *
+ * Statuses: as adit_array_create; ADIT_ERR_UNSUPPORTED also for a big-endian tensor,
+ * ADIT_CANCELLED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_array_create_from(const char *path,
+    const adit_tensor *tensor, const adit_array_create_options *options, adit_progress_fn progress,
+    void *ctx, adit_array **out, adit_error **err);
+
+/**
+ * Publishes the array as it is in memory at `path`, copy-on-write changes and all, byte order and
+ * element order kept. `path` may be the array's own: the handle, and whoever has the old file
+ * mapped, go on with that. `options` may be NULL; with ADIT_ARRAY_FORMAT_AUTO the format is the
+ * array's, whatever the path's extension says. `progress`, which may be NULL, is told bytes; a call that is cancelled leaves `path` as
+ * it was.
+ *
+ * Statuses: as adit_array_create; ADIT_ERR_TRUNCATED and ADIT_ERR_IO where the array's own file
+ * was cut, ADIT_CANCELLED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_array_save_as(const adit_array *array, const char *path,
+                                                       const adit_array_create_options *options,
+                                                       adit_progress_fn progress, void *ctx,
+                                                       adit_error **err);
+
+/**
+ * Lends the elements for writing, in the order, byte order and alignment that the file has them
+ * in: good as long as the tensor of adit_array_tensor, whose place they have. `*nbytes`, which may
+ * be NULL, is their number of bytes; without elements `*data` is NULL.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_READ_ONLY (mode ADIT_ARRAY_READ; an array of
+ * adit_array_from_data has the mode of the array whose bytes it shares).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_array_data_mut(adit_array *array, void **data,
+                                                        uint64_t *nbytes, adit_error **err);
+
+/**
+ * Makes what was written to `len` bytes from byte `offset` of the elements on durable; `len` may be
+ * ADIT_TO_END. Returns when the disk has them. After a failure the array is poisoned for flushes,
+ * since the kernel forgets what it couldn't write: save what is in memory with adit_array_save_as.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_READ_ONLY (another mode
+ * than ADIT_ARRAY_READ_WRITE), ADIT_ERR_IO, ADIT_ERR_NO_SPACE, ADIT_ERR_TRUNCATED (the file was
+ * cut: what was written behind its end is lost), ADIT_ERR_POISONED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_array_flush(const adit_array *array, uint64_t offset,
+                                                     uint64_t len, adit_error **err);
+
+/**
+ * Appends the rows of a tensor (its first dimension counts them; the others and the dtype are
+ * those of the array) to a .npy file open in mode ADIT_ARRAY_READ_WRITE. When the call returns
+ * they are durable, and a crash at any point leaves the file readable with the old number of rows
+ * or the new one.
+ *
+ * Pointers into the array stay good and show the old rows; adit_array_tensor and
+ * adit_array_data_mut then give all of them, perhaps elsewhere. Rows are written behind the
+ * elements, then the header is overwritten within one sector of the disk. Where that can't be (no
+ * room for the longer number) the whole array is published anew in place of the file, and other
+ * handles go on with the old one. So do older pointers: what is written through them reaches no
+ * file any more. After an append ask for adit_array_data_mut again before you write.
+ *
+ * The rows go to the file that was opened, by the path that it was opened by. A path that is a
+ * symbolic link is resolved when the array is opened, so that the link stays and the file behind
+ * it grows.
+ *
+ * One handle at a time can append to a file: it holds the file's lock (flock) from its first
+ * append until it is closed or an append fails for good. Bytes that lie behind the elements before
+ * the first append are ADIT_ERR_UNFINISHED unless ADIT_ARRAY_OVERWRITE_TRAILING was set at open:
+ * an append was interrupted there, or somebody keeps something. The lock has a descriptor of its
+ * own, opened by a handle's first append and closed where that is refused, later with the lock;
+ * POSIX (fcntl) locks of this process on the file are lost then, as whenever a process closes any
+ * descriptor of a file.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_READ_ONLY (another mode; the file system is),
+ * ADIT_ERR_UNSUPPORTED (MMAP; Fortran order, unless all dimensions but the first are 1; an array
+ * of adit_array_from_data: open it by its path), ADIT_ERR_DTYPE, ADIT_ERR_SHAPE,
+ * ADIT_ERR_UNFINISHED, ADIT_ERR_BUSY (another handle appends, or the file has been replaced, moved
+ * or appended to since it was opened here), ADIT_ERR_FORKED (opened by the parent of this
+ * process), ADIT_ERR_TRUNCATED, ADIT_ERR_WRONG_FORMAT and ADIT_ERR_MALFORMED (the header, which is
+ * read again, isn't what it was), ADIT_ERR_PERMISSION and ADIT_ERR_NOT_FOUND (of the file or its
+ * folder, where a new file must be made), ADIT_ERR_NO_SPACE and ADIT_ERR_IO (repeat the call once
+ * there is space; after a failed sync it answers ADIT_ERR_POISONED), ADIT_ERR_NOT_DURABLE (appended,
+ * but a power cut may bring the old file back), ADIT_ERR_OUT_OF_MEMORY. What a failed append has
+ * written stays behind the elements: this handle's next append goes over it, another handle needs
+ * ADIT_ARRAY_OVERWRITE_TRAILING.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_array_append_rows(adit_array *array,
+    const adit_tensor *rows, adit_error **err);
+
+/**
+ * As adit_data_advise, for `len` bytes from byte `offset` of the elements on.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_array_advise(const adit_array *array, uint64_t offset,
+                                                      uint64_t len, int32_t advice,
+                                                      adit_error **err);
+
+/**
+ * As adit_data_prefetch, for `len` bytes from byte `offset` of the elements on.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_array_prefetch(const adit_array *array, uint64_t offset,
+                                                        uint64_t len, adit_error **err);
+
+/**
+ * As adit_data_release, for `len` bytes from byte `offset` of the elements on. Arrays that can be
+ * written keep every page: 0 bytes are freed.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_IO,
+ * ADIT_ERR_UNSUPPORTED (unknown flags).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_array_release(const adit_array *array, uint64_t offset,
+                                                       uint64_t len, uint32_t flags,
+                                                       uint64_t *freed, adit_error **err);
 
 /**
  * What the file holds. The caller sets `info->struct_size`.
@@ -1462,12 +1770,15 @@ ADIT_API ADIT_NODISCARD adit_status adit_array_get_info(const adit_array *array,
                                                         adit_array_info *info, adit_error **err);
 
 /**
- * Lends the array: good until the handle is closed (see the head of this section), and not to be
- * written to. Fortran order shows in the strides. An array without elements has NULL data.
+ * Lends the array: good until the handle is closed (see the head of this section). Without
+ * ADIT_TENSOR_READ_ONLY in its flags its elements may be written, which is what the pointer of
+ * adit_array_data_mut is for. Fortran order shows in the strides. An array without elements has
+ * NULL data.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_MISALIGNED (the elements lie at addresses that
  * their dtype can't have), ADIT_ERR_UNSUPPORTED (big-endian elements, over 8 dimensions). In these
- * cases adit_array_get_info tells where the elements are, and adit_array_data gives the bytes.
+ * cases adit_array_get_info tells where the elements are, adit_array_read copies them out, and
+ * adit_array_data gives the bytes.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_array_tensor(const adit_array *array, adit_tensor *tensor,
                                                       adit_error **err);
@@ -1492,10 +1803,219 @@ ADIT_API ADIT_NODISCARD adit_status adit_array_data(const adit_array *array, adi
                                                     adit_error **err);
 
 /**
- * Closes an array; NULL is nothing. The tensor lent by it ends here, unless an adit_data handle
- * still holds the same bytes.
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
  */
-ADIT_API void adit_array_close(adit_array *array);
+ADIT_API void adit_array_read_options_init(adit_array_read_options *options, size_t size);
+
+/**
+ * Copies elements of the array, all or a rectangular part of them, to the start of `buffer`, which
+ * has `len` bytes: in C order, in this machine's byte order, converted if asked for. Any array
+ * that opens can be read, big-endian, misaligned or of many dimensions as well. `buffer` must not
+ * overlap the array's own memory. `options` may be
+ * NULL. `*tensor`, which may be NULL, describes what was written, in `buffer`.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (a part that isn't there, a buffer
+ * that is too small), ADIT_ERR_DTYPE (no such conversion), ADIT_ERR_TRUNCATED, ADIT_ERR_IO,
+ * ADIT_ERR_OUT_OF_MEMORY (working memory of about 1 MiB), ADIT_ERR_UNSUPPORTED (a `tensor` for
+ * over 8 dimensions).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_array_read(const adit_array *array,
+                                                    const adit_array_read_options *options,
+                                                    void *buffer, uint64_t len, adit_tensor *tensor,
+                                                    adit_error **err);
+
+/* =================================================================================================
+ * DLPack
+ * =================================================================================================
+ *
+ * Tensors lent to NumPy, PyTorch, JAX and others, and taken from them, by the structs of dlpack.h
+ * (<https://github.com/dmlc/dlpack>), which this header only names: include that file to look into
+ * them. What is called unversioned here is DLPack before 1.0.
+ *
+ * A struct that this library gives holds the bytes that it points to: the handle that it came from
+ * may be closed before it. Its owner calls its deleter once, on any thread. Elements lie at the
+ * alignment that their dtype needs, which is less than the 256 bytes that DLPack recommends.
+ * Fortran order shows in the strides. fp8 elements have the codes of DLPack 1.1.
+ */
+
+struct DLManagedTensor;
+struct DLManagedTensorVersioned;
+
+/**
+ * In the flags of adit_array_to_dlpack_unversioned: elements that may only be read are given all
+ * the same; whoever takes them is known not to write.
+ */
+#define ADIT_DLPACK_IGNORE_READ_ONLY 1
+
+/**
+ * Gives the array as a versioned DLPack tensor, with the read-only flag set in mode
+ * ADIT_ARRAY_READ. The caller passes `*out` on, or calls its deleter.
+ *
+ * Statuses: as adit_array_tensor.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_array_to_dlpack(const adit_array *array,
+    struct DLManagedTensorVersioned **out, adit_error **err);
+
+/**
+ * Gives the array as a DLPack tensor from before version 1.0, which can't say that its elements may
+ * only be read: in mode ADIT_ARRAY_READ that is ADIT_ERR_READ_ONLY, unless `flags` has
+ * ADIT_DLPACK_IGNORE_READ_ONLY. A write to such elements is SIGSEGV.
+ *
+ * Statuses: as adit_array_tensor; ADIT_ERR_READ_ONLY; ADIT_ERR_UNSUPPORTED for unknown flags.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_array_to_dlpack_unversioned(const adit_array *array,
+    uint32_t flags, struct DLManagedTensor **out, adit_error **err);
+
+/**
+ * Fills `*tensor` from a versioned DLPack tensor, whose owner keeps it: `*tensor` borrows its
+ * elements, and is good until its deleter is called. No alignment is asked for or promised.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, negative strides), ADIT_ERR_UNSUPPORTED (a version
+ * other than 1.x, memory that the CPU doesn't read, one element repeated by strides of 0 in every
+ * dimension), ADIT_ERR_DTYPE (sub-byte and vector types),
+ * ADIT_ERR_SHAPE (over 8 dimensions, or more than memory can hold).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_tensor_from_dlpack(
+    const struct DLManagedTensorVersioned *managed, adit_tensor *tensor, adit_error **err);
+
+/**
+ * As adit_tensor_from_dlpack, from a DLPack tensor from before version 1.0.
+ *
+ * Statuses: as adit_tensor_from_dlpack.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_tensor_from_dlpack_unversioned(
+    const struct DLManagedTensor *managed, adit_tensor *tensor, adit_error **err);
+
+/* =================================================================================================
+ * Kernels: copy, convert, dequantise, gather, checksum
+ * =================================================================================================
+ *
+ * Loops over elements in memory, by the best instructions that the CPU has (adit_build_info names
+ * them): the results are the same bits with all of them, whatever rounding mode or flushing of
+ * subnormals the host has set. Source and destination may have any alignment and must not overlap.
+ * Nothing outside them is read or written, and nothing is allocated.
+ *
+ * - A dtype to itself is a copy of the bytes.
+ * - Values are rounded once, to nearest, a tie to even. What is too large becomes an infinity, or
+ *   NaN where the dtype has none.
+ * - With ADIT_CONVERT_SATURATE it becomes the largest finite value with its sign, infinities too,
+ *   unless the target holds all finite values of the source: then they stay infinities.
+ * - A NaN stays a NaN, quiet, with its sign and as many high bits of its payload as there is room
+ *   for: f8_e4m3fn has one payload, f8_e8m0 one payload and no sign.
+ * - f8_e8m0 has powers of two alone, no zero and nothing negative: the nearest power is taken, the
+ *   higher one from the middle on, and for anything between the two smallest (as ml_dtypes has
+ *   it); zero and negative values become NaN, or with ADIT_CONVERT_SATURATE the smallest power.
+ * - Floats become integers by truncation, clamped to the integer's range, NaN becoming 0. Integers
+ *   wrap in narrower ones, or are clamped with ADIT_CONVERT_SATURATE.
+ * - Whatever isn't 0, a NaN too, is true; a bool that isn't 0 reads as 1.
+ * - A real number becomes a complex one with an imaginary part of 0; the way back is none.
+ * - Block dtypes become f32, f16, bf16 or f64, each operation of their dequantisation rounded to
+ *   f32 as in the gguf package 0.19; where a result is NaN it is the quiet one without a payload.
+ *
+ * Threads: any, at the same time, on different destinations.
+ */
+
+/** In the flags of conversions: values that the target can't hold become its nearest finite one. */
+#define ADIT_CONVERT_SATURATE 1
+
+/**
+ * In the flags of copies and conversions: store past the caches, for output that is larger than
+ * they are or that nobody reads soon. By default that is done from the size on where it pays.
+ */
+#define ADIT_STORE_STREAMING 2
+
+/** In the flags of copies and conversions: store through the caches, whatever the size. */
+#define ADIT_STORE_CACHED 4
+
+/**
+ * Copies `len` bytes. Ranges that overlap are ADIT_ERR_INVALID_ARGUMENT: that's memmove's work.
+ * `flags` is 0, ADIT_STORE_STREAMING or ADIT_STORE_CACHED: the latter for a large destination that
+ * was never touched, whose pages come into the caches anyway.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, ranges that overlap or are longer than memory, both
+ * flags), ADIT_ERR_UNSUPPORTED (unknown flags).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_copy(const void *from, void *to, size_t len,
+                                              uint32_t flags, adit_error **err);
+
+/**
+ * Converts `count` elements of `from_dtype` to as many of `to_dtype` (adit_dtype); of a block
+ * dtype, `count` must be whole blocks. `flags` are ADIT_CONVERT_SATURATE and one of
+ * ADIT_STORE_STREAMING and ADIT_STORE_CACHED. A dtype to itself is a copy.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, ranges that overlap or are longer than memory, both
+ * store flags), ADIT_ERR_DTYPE (no such dtype or conversion), ADIT_ERR_SHAPE (broken blocks), ADIT_ERR_UNSUPPORTED (unknown flags).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_convert(const void *from, int32_t from_dtype, void *to,
+                                                 int32_t to_dtype, uint64_t count, uint32_t flags,
+                                                 adit_error **err);
+
+/**
+ * adit_convert from f16 to f32, without flags.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, ranges that overlap or are longer than memory).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_f16_to_f32(const void *from, float *to, uint64_t count,
+                                                    adit_error **err);
+
+/**
+ * adit_convert from f32 to f16, without flags.
+ *
+ * Statuses: as adit_f16_to_f32.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_f32_to_f16(const float *from, void *to, uint64_t count,
+                                                    adit_error **err);
+
+/**
+ * adit_convert from bf16 to f32, without flags.
+ *
+ * Statuses: as adit_f16_to_f32.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_bf16_to_f32(const void *from, float *to, uint64_t count,
+                                                     adit_error **err);
+
+/**
+ * adit_convert from f32 to bf16, without flags.
+ *
+ * Statuses: as adit_f16_to_f32.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_f32_to_bf16(const float *from, void *to, uint64_t count,
+                                                     adit_error **err);
+
+/**
+ * Turns `count` elements of a block dtype, whole blocks, into f32: adit_convert for those who know
+ * that they have blocks. `flags` is 0, ADIT_STORE_STREAMING or ADIT_STORE_CACHED.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (as adit_convert), ADIT_ERR_DTYPE (no block dtype, or one that the gguf package 0.19 doesn't dequantise), ADIT_ERR_SHAPE (broken blocks),
+ * ADIT_ERR_UNSUPPORTED (unknown flags).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_dequantize(const void *from, int32_t dtype, float *to,
+                                                    uint64_t count, uint32_t flags,
+                                                    adit_error **err);
+
+/**
+ * Copies `n` rows from anywhere into one buffer, one after the other, converted: row i has
+ * `row_elements` elements of `from_dtype` at `rows[i]`, whole blocks where it has them. `to` has
+ * `len` bytes; `n` times a row of `to_dtype` are needed. The next rows are fetched while one is
+ * copied, so this is faster than a loop of adit_copy. `flags` are those of adit_convert. No row may
+ * overlap the buffer. Of a record file, adit_record_reader_gather does this by record numbers.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, a row in the buffer or longer than memory, both store
+ * flags), ADIT_ERR_DTYPE, ADIT_ERR_SHAPE
+ * (broken blocks), ADIT_ERR_OUT_OF_RANGE (a buffer too small), ADIT_ERR_UNSUPPORTED (unknown
+ * flags).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gather(const void *const *rows, size_t n,
+                                                uint64_t row_elements, int32_t from_dtype, void *to,
+                                                uint64_t len, int32_t to_dtype, uint32_t flags,
+                                                adit_error **err);
+
+/**
+ * The CRC-32C (Castagnoli; RFC 3720) of `len` bytes, going on from `crc`, the value of what went
+ * before; 0 at the start. NULL is no bytes.
+ */
+ADIT_API uint32_t adit_crc32c(uint32_t crc, const void *bytes, size_t len);
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -17,6 +17,8 @@ mod record_writer;
 mod record_reader;
 mod record_recover;
 mod array;
+mod dlpack;
+mod kernel;
 
 #[cfg(feature = "test-hooks")]
 mod test_hooks;

@@ -3,11 +3,11 @@
 //! adit_tensor is the one struct whose layout is frozen: 192 bytes, on every system with 64-bit
 //! pointers. It borrows: it never owns its data. One that the library fills points into a file's
 //! bytes, and is good until the handle that the call names is closed. Writing through its pointer
-//! is undefined.
+//! is undefined where ADIT_TENSOR_READ_ONLY is set.
 //!
 //! Shapes and strides run from the outermost dimension to the innermost. Strides count elements; in
-//! a tensor that the library is given, strides that are all 0 stand for C order without gaps, and a
-//! single stride of 0 repeats its elements. Block dtypes have strides of 0: their blocks lie side
+//! a tensor that the library is given, strides that are all 0 stand for C order without gaps; beside
+//! others that aren't, a stride of 0 repeats its elements. Block dtypes have strides of 0: their blocks lie side
 //! by side in C order. A tensor with a dimension of 0 has no elements and NULL data; one without
 //! dimensions has one element.
 
@@ -16,6 +16,7 @@ use std::ffi::c_void;
 use adit_core::dtype::DType;
 use adit_core::error::Report;
 use adit_core::record::RecordTensor;
+use adit_core::tensor::dlpack::Imported;
 use adit_core::tensor::{Lent, MAX_DIMS, Shape, TensorView};
 
 use crate::boundary::{
@@ -141,15 +142,39 @@ impl adit_tensor {
     }
 
     /// A tensor lent from a file's bytes.
-    pub(crate) fn lent(lent: &Lent<'_>) -> adit_tensor {
+    pub(crate) fn lent(lent: &Lent<'_>, writable: bool) -> adit_tensor {
         let contiguous = if lent.fortran_order {
             0
         } else {
             ADIT_TENSOR_CONTIGUOUS
         };
-        let flags = ADIT_TENSOR_READ_ONLY | contiguous;
+        let read_only = if writable { 0 } else { ADIT_TENSOR_READ_ONLY };
+        let flags = read_only | contiguous;
         let (data, nbytes) = (lent.bytes.as_ptr().cast(), lent.bytes.len() as u64);
         adit_tensor::new(data, nbytes, lent.dtype, lent.shape, lent.strides(), flags)
+    }
+
+    /// A tensor in memory of another library.
+    pub(crate) fn borrowed(imported: &Imported) -> adit_tensor {
+        let Imported {
+            data,
+            bytes,
+            dtype,
+            shape,
+            strides,
+            read_only,
+        } = *imported;
+        let read_only = if read_only { ADIT_TENSOR_READ_ONLY } else { 0 };
+        let in_order =
+            |((&dim, &stride), &dense): ((&i64, &i64), &i64)| dim <= 1 || stride == dense;
+        let dense = shape.c_strides();
+        let axes = shape.dims().iter().zip(&strides).zip(&dense);
+        let contiguous = match bytes == 0 || axes.into_iter().all(in_order) {
+            true => ADIT_TENSOR_CONTIGUOUS,
+            false => 0,
+        };
+        let flags = read_only | contiguous;
+        adit_tensor::new(data.cast(), bytes, dtype, shape, strides, flags)
     }
 
     /// A tensor in the caller's own buffer, in C order.
@@ -204,6 +229,24 @@ impl adit_tensor {
     }
 }
 
+/// The caller's one tensor, checked.
+///
+/// # Safety
+/// `ptr` is null or points to a tensor whose data is readable for its `nbytes` during `'a`, and
+/// nobody writes there.
+pub(crate) unsafe fn tensor_argument<'a>(
+    ptr: *const adit_tensor,
+    parameter: &str,
+) -> Result<TensorView<'a>, Failure> {
+    // SAFETY: the caller's promise.
+    let one = unsafe { slice(ptr, 1, parameter) }?;
+    let [tensor] = one else {
+        return Err(Failure::null(parameter));
+    };
+    // SAFETY: the caller's promise.
+    unsafe { tensor.view(parameter) }
+}
+
 pub(crate) fn dtype_argument(dtype: i32, name: &str) -> Result<DType, Failure> {
     DType::from_number(dtype).ok_or_else(|| {
         let message = format_args!("{name}: {dtype} is no dtype");
@@ -211,7 +254,15 @@ pub(crate) fn dtype_argument(dtype: i32, name: &str) -> Result<DType, Failure> {
     })
 }
 
-fn shape_argument(ndim: i32, dims: &[i64], name: &str) -> Result<Shape, Failure> {
+/// None for 0.
+pub(crate) fn optional_dtype(dtype: i32, parameter: &str) -> Result<Option<DType>, Failure> {
+    match dtype {
+        0 => Ok(None),
+        dtype => dtype_argument(dtype, parameter).map(Some),
+    }
+}
+
+pub(crate) fn shape_argument(ndim: i32, dims: &[i64], name: &str) -> Result<Shape, Failure> {
     let own = usize::try_from(ndim).ok().and_then(|ndim| dims.get(..ndim));
     let wrong = |error: &dyn std::fmt::Display| {
         Failure::new(adit_status::ADIT_ERR_SHAPE, format_args!("{name}: {error}"))

@@ -36,13 +36,17 @@ macro_rules! programs {
 
 programs! {
     arrays,
+    arrays_read,
+    arrays_write,
     callbacks,
     data_faults,
     data_open,
     data_use,
+    dlpack,
     dtypes,
     forks,
     gather,
+    kernels,
     nulls,
     options,
     records_faults,

@@ -113,6 +113,55 @@ fn training_refuses_labels_that_are_no_digits() {
 }
 
 #[test]
+fn an_array_is_edited_in_memory_and_saved() {
+    let scratch = Scratch::new("edit");
+    let program = build(&example("edit_array.c"), &scratch, "c99");
+    let (images, out) = (
+        digits().join("images_u8.npy"),
+        scratch.path().join("out.npy"),
+    );
+    let before = fs::read(&images).unwrap();
+    let edit =
+        |from: &Path, rows: [&str; 2]| run(Command::new(&program).arg(from).arg(&out).args(rows));
+    let (output, said) = edit(&images, ["10", "3"]);
+    assert!(output.status.success(), "{said}");
+    let sum = |bytes: &[u8]| -> f64 { bytes[128..].iter().map(|&byte| f64::from(byte)).sum() };
+    let mut wanted = before.clone();
+    wanted[128 + 10 * 64..128 + 13 * 64].fill(0);
+    let means = [&before, &wanted].map(|bytes| sum(bytes) / (bytes.len() - 128) as f64);
+    let line = said
+        .strip_prefix("3 rows of u8 cleared: mean ")
+        .expect(&said);
+    let told: Vec<f64> = line
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    assert_eq!(told.len(), 2, "{said}");
+    for (told, mean) in told.iter().zip(means) {
+        assert!((told - mean).abs() < 1e-4, "{said}");
+    }
+    assert_eq!(
+        fs::read(&images).unwrap(),
+        before,
+        "the file itself has changed"
+    );
+    assert!(fs::read(&out).unwrap() == wanted);
+
+    // Over the file that is mapped.
+    let (output, said) = edit(&out.clone(), ["0", "1"]);
+    assert!(output.status.success(), "{said}");
+    wanted[128..128 + 64].fill(0);
+    assert!(fs::read(&out).unwrap() == wanted);
+
+    let (output, said) = edit(&images, ["1797", "1"]);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("1797 rows"), "{said}");
+    let (output, said) = edit(Path::new("/no/such/file"), ["0", "1"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("ADIT_ERR_NOT_FOUND"), "{said}");
+}
+
+#[test]
 fn inspection_tells_what_files_hold() {
     let scratch = Scratch::new("inspect");
     let program = build(&example("inspect.c"), &scratch, "c99");
@@ -165,7 +214,7 @@ fn inspection_tells_what_files_hold() {
 
     let (output, said) = inspect("digits/README.md");
     assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains("neither an rrec nor a NumPy file"), "{said}");
+    assert!(said.contains("neither an rrec nor an array file"), "{said}");
 }
 
 /// The program that the README shows, as it stands there.

@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 use adit_core::error::{Kind, Report};
 use adit_core::map::{
-    Backend, Data, DataOptions, Error, FileInfo, FileKind, MapMode, Mapping, RealStorage, Storage,
-    StorageFile,
+    Backend, Data, DataOptions, Error, FileInfo, FileKind, MapMode, Mapping, RealStorage, Region,
+    Storage, StorageFile,
 };
 use adit_core::record::RecordReader;
 use common::{Folder, fixture, go_on, noise};
@@ -317,6 +317,10 @@ struct FailingFile {
     errno: Option<i32>,
 }
 
+fn unsupported<T>() -> io::Result<T> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 impl Storage for Failing {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
         let file = RealStorage.open(path)?;
@@ -326,23 +330,26 @@ impl Storage for Failing {
             errno: self.errno,
         }))
     }
+    fn open_to_write(&self, _: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        unsupported()
+    }
     fn create_new(&self, _: &Path) -> io::Result<Arc<dyn StorageFile>> {
-        Err(io::ErrorKind::Unsupported.into())
+        unsupported()
     }
     fn kind(&self, path: &Path) -> io::Result<Option<FileKind>> {
         RealStorage.kind(path)
     }
     fn rename(&self, _: &Path, _: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        unsupported()
     }
     fn rename_new(&self, _: &Path, _: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        unsupported()
     }
     fn remove(&self, _: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        unsupported()
     }
     fn sync_folder(&self, _: &Path) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        unsupported()
     }
 }
 
@@ -361,13 +368,25 @@ impl StorageFile for FailingFile {
         }
     }
     fn write_all_at(&self, _: &[u8], _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        unsupported()
+    }
+    fn write_region_at(&self, _: Region<'_>, _: u64) -> io::Result<()> {
+        unsupported()
+    }
+    fn fill_holes(&self, _: u64) -> io::Result<()> {
+        unsupported()
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        unsupported()
+    }
+    fn try_lock(&self) -> io::Result<bool> {
+        unsupported()
     }
     fn allocate(&self, _: u64) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        unsupported()
     }
     fn sync(&self) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        unsupported()
     }
     fn map(&self, offset: u64, len: usize, mode: MapMode) -> io::Result<Mapping> {
         self.file.map(offset, len, mode)

@@ -11,7 +11,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use adit_core::array::{Array, Error, Result};
+use adit_core::array::{Array, ArrayOptions, Error, Result};
 use adit_core::dtype::DType;
 use adit_core::error::{Kind, Report};
 use adit_core::map::{Access, Backend, Data, DataOptions, Region};
@@ -47,13 +47,13 @@ fn named(sidecar: &Value) -> (&str, PathBuf) {
 }
 
 fn open(path: &Path) -> Result<Array> {
-    Array::open(path, &DataOptions::default())
+    Array::open(path, &ArrayOptions::default())
 }
 
 fn from_bytes(bytes: &[u8]) -> Result<Array> {
     // SAFETY: the slice outlives the region, which is copied at once.
     let region = unsafe { Region::new(bytes.as_ptr(), bytes.len()) };
-    Array::from_data(Arc::new(Data::copy_of(region).unwrap()))
+    Array::from_data(Arc::new(Data::copy_of(region).unwrap()), None)
 }
 
 /// A file with this header, padded as NumPy pads it, and `data` zeros.
@@ -216,12 +216,16 @@ fn every_backend_reads_the_same() {
         ..DataOptions::default()
     };
     let expected = raw(&open(&path).unwrap());
-    for options in [read, copied] {
+    for data in [read, copied] {
+        let options = ArrayOptions {
+            data,
+            ..ArrayOptions::default()
+        };
         let array = Array::open(&path, &options).unwrap();
         assert_eq!(raw(&array), expected);
         assert_eq!(array.tensor().unwrap().shape.dims(), [3, 4]);
     }
-    let missing = Array::open(&fixture("none.npy"), &DataOptions::default()).unwrap_err();
+    let missing = Array::open(&fixture("none.npy"), &ArrayOptions::default()).unwrap_err();
     assert_eq!(missing.kind(), Kind::NotFound);
     assert_ne!(missing.os_code(), 0);
 }
@@ -256,7 +260,7 @@ fn a_file_cut_after_it_was_opened() {
     let data = Arc::new(Data::open(&path, &DataOptions::default()).unwrap());
     let file = std::fs::File::options().write(true).open(&path).unwrap();
     file.set_len(20).unwrap();
-    let error = Array::from_data(data).unwrap_err();
+    let error = Array::from_data(data, None).unwrap_err();
     std::fs::remove_file(&path).unwrap();
     assert_eq!(error.kind(), Kind::Truncated);
 }

@@ -16,13 +16,13 @@ use std::sync::Arc;
 
 use adit_core::dtype::DType;
 use adit_core::error::{Kind, Report};
-use adit_core::map::{Backend, DataOptions};
-use adit_core::record::{Error, GatherIo, RecordReader};
+use adit_core::map::{Backend, DataOptions, Io};
+use adit_core::record::{Error, RecordReader};
 use common::{Pair, Tensor, data_of, fixture, gather, go_on, read};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-const IOS: [GatherIo; 3] = [GatherIo::Auto, GatherIo::Map, GatherIo::Read];
+const IOS: [Io; 3] = [Io::Auto, Io::Map, Io::Read];
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
     let bytes = bytes.as_ref();
@@ -316,14 +316,7 @@ fn check_one_bad(reader: &RecordReader, sidecar: &Value, bad: &[u64], what: &str
             .chain([
                 reader.get(index).unwrap_err(),
                 reader.dims(index, 0).unwrap_err(),
-                gather(
-                    reader,
-                    0,
-                    &[reader.len() - 1, index],
-                    1 << 20,
-                    GatherIo::Auto,
-                )
-                .unwrap_err(),
+                gather(reader, 0, &[reader.len() - 1, index], 1 << 20, Io::Auto).unwrap_err(),
             ]);
         for error in errors {
             assert_eq!(error.kind(), Kind::Malformed, "{what}: {error}");

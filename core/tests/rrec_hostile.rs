@@ -13,8 +13,8 @@ mod common;
 
 use adit_core::dtype::DType;
 use adit_core::error::{Kind, Report};
-use adit_core::map::DataOptions;
-use adit_core::record::{Error, GatherIo, RecordReader, recover};
+use adit_core::map::{DataOptions, Io};
+use adit_core::record::{Error, RecordReader, recover};
 use common::{Folder, Pair, Tensor, data_of, disk, encode, fixture, gather, go_on, noise, read};
 use proptest::prelude::*;
 
@@ -110,7 +110,7 @@ fn index_entries_claim_any_bytes() {
         let error = reader.get(0).unwrap_err();
         assert_eq!(error.kind(), Kind::Malformed, "{offset}, {length}: {error}");
         assert_eq!(error.place().index, Some(0));
-        for io in [GatherIo::Map, GatherIo::Read] {
+        for io in [Io::Map, Io::Read] {
             let same = gather(&reader, 0, &[1, 0], 100, io).unwrap_err();
             assert_eq!(same.to_string(), error.to_string());
         }
@@ -167,7 +167,7 @@ fn empty_tensors_of_any_size_are_good() {
     let most = i64::from(most);
     assert_eq!(input.shape.dims(), [most, most, most, 0, most, most]);
     assert!(input.bytes.is_empty());
-    let (found, bytes) = gather(&reader, 1, &[0; 5], 0, GatherIo::Map).unwrap();
+    let (found, bytes) = gather(&reader, 1, &[0; 5], 0, Io::Map).unwrap();
     assert_eq!(found.shape.dims(), [5, most, most, most, 0, most, most]);
     assert!(bytes.is_empty());
 }
@@ -192,10 +192,10 @@ fn more_dimensions_than_a_tensor_has_are_told_by_dims() {
                 assert!(error.to_string().contains(&format!("{ndim} dimensions")));
             }
         }
-        let gathered = gather(&reader, 0, &[0], 8, GatherIo::Read);
+        let gathered = gather(&reader, 0, &[0], 8, Io::Read);
         assert_eq!(gathered.is_ok(), ndim == 7);
         assert_eq!(
-            gather(&reader, 1, &[0], 4, GatherIo::Read).unwrap().1,
+            gather(&reader, 1, &[0], 4, Io::Read).unwrap().1,
             [3, 0, 0, 0]
         );
     }
@@ -282,8 +282,8 @@ proptest! {
 fn check_alike(reader: &RecordReader) {
     let mut bad = 0;
     for index in 0..reader.len() {
-        let map = gather(reader, 0, &[index], 1 << 13, GatherIo::Map);
-        let read = gather(reader, 0, &[index], 1 << 13, GatherIo::Read);
+        let map = gather(reader, 0, &[index], 1 << 13, Io::Map);
+        let read = gather(reader, 0, &[index], 1 << 13, Io::Read);
         let text = |error: Error| error.to_string();
         assert_eq!(map.as_ref().ok(), read.as_ref().ok());
         assert_eq!(map.map_err(text).err(), read.map_err(text).err());

@@ -13,8 +13,8 @@ mod common;
 
 use adit_core::dtype::DType;
 use adit_core::error::{Kind, Report};
-use adit_core::map::{Backend, DataOptions};
-use adit_core::record::{GatherIo, RecordReader};
+use adit_core::map::{Backend, DataOptions, Io};
+use adit_core::record::RecordReader;
 use common::{Folder, Pair, Tensor, disk, encode, gather, go_on, read, write};
 use proptest::prelude::*;
 
@@ -98,7 +98,7 @@ proptest! {
                 .iter()
                 .flat_map(|&index| column.bytes[index as usize * size..][..size].to_vec())
                 .collect();
-            for io in [GatherIo::Map, GatherIo::Read] {
+            for io in [Io::Map, Io::Read] {
                 let room = size * indices.len();
                 let (found, bytes) = gather(&reader, field, &indices, room, io).unwrap();
                 prop_assert_eq!(&bytes, &expected);
@@ -116,7 +116,7 @@ proptest! {
 }
 
 fn check_gather(reader: &RecordReader, index: u64, field: usize, tensor: &Tensor) {
-    for io in [GatherIo::Map, GatherIo::Read] {
+    for io in [Io::Map, Io::Read] {
         let room = tensor.bytes.len() + 3;
         let gathered = gather(reader, field, &[index], room, io);
         if tensor.dims.len() == 8 {

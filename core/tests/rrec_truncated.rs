@@ -16,8 +16,8 @@ use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 
 use adit_core::error::{Kind, Report};
-use adit_core::map::{Backend, DataOptions};
-use adit_core::record::{GatherIo, RecordReader, recover};
+use adit_core::map::{Backend, DataOptions, Io};
+use adit_core::record::{RecordReader, recover};
 use common::{Folder, Pair, disk, ends, gather, go_on, noise, read, write};
 
 /// 1,500 records of 4,000 and some bytes.
@@ -59,7 +59,7 @@ fn check_sticky(reader: &RecordReader, path: &Path, whole: u64) {
             set_len(path, len);
         }
         check_truncated(&reader.data().still_whole().unwrap_err(), path);
-        for io in [GatherIo::Auto, GatherIo::Map, GatherIo::Read] {
+        for io in [Io::Auto, Io::Map, Io::Read] {
             // Record 0 is still there, but who knows of what.
             check_truncated(&gather(reader, 0, &[0], 4000, io).unwrap_err(), path);
             check_truncated(&gather(reader, 1, &[1499], 4, io).unwrap_err(), path);
@@ -83,13 +83,13 @@ fn a_cut_file_is_an_error_that_stays() {
             Box::new(reader.data().still_whole().unwrap_err())
         }),
         ("gather auto", |reader| {
-            Box::new(gather(reader, 0, &[1], 4000, GatherIo::Auto).unwrap_err())
+            Box::new(gather(reader, 0, &[1], 4000, Io::Auto).unwrap_err())
         }),
         ("gather map", |reader| {
-            Box::new(gather(reader, 0, &[1], 4000, GatherIo::Map).unwrap_err())
+            Box::new(gather(reader, 0, &[1], 4000, Io::Map).unwrap_err())
         }),
         ("gather read", |reader| {
-            Box::new(gather(reader, 0, &[1], 4000, GatherIo::Read).unwrap_err())
+            Box::new(gather(reader, 0, &[1], 4000, Io::Read).unwrap_err())
         }),
         ("verify", |reader| {
             Box::new(reader.verify(&mut go_on).unwrap_err())
@@ -151,7 +151,7 @@ fn what_was_read_to_the_heap_stays_whole() {
     reader.data().still_whole().unwrap();
     assert!(read(&reader) == records());
     assert_eq!(reader.verify(&mut go_on).unwrap().bad_records, 0);
-    let gathered = gather(&reader, 1, &[1499], 4, GatherIo::Read).unwrap().1;
+    let gathered = gather(&reader, 1, &[1499], 4, Io::Read).unwrap().1;
     assert_eq!(gathered, records()[1499][1].bytes);
 }
 

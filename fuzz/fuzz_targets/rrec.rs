@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use adit_core::map::{Data, Region};
-use adit_core::record::{GatherIo, RecordReader};
+use adit_core::map::{Data, Io, Region};
+use adit_core::record::{GatherOptions, RecordReader};
 use libfuzzer_sys::fuzz_target;
 
 /// Records looked at one by one: the rest is like them.
@@ -35,6 +35,13 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(found.first_bad.is_some(), found.bad_records > 0);
 });
 
+fn how(io: Io) -> GatherOptions {
+    GatherOptions {
+        io,
+        ..GatherOptions::default()
+    }
+}
+
 /// Whether the record is sound: one that can't be lent may be.
 fn look_at(reader: &RecordReader, index: u64) -> bool {
     let lent = reader.get(index);
@@ -42,10 +49,10 @@ fn look_at(reader: &RecordReader, index: u64) -> bool {
     for field in 0..2 {
         let dims = reader.dims(index, field);
         sound &= dims.is_ok();
-        let mut buffers = [GatherIo::Map, GatherIo::Read].map(|io| {
+        let mut buffers = [Io::Map, Io::Read].map(|io| {
             let mut buffer = Vec::with_capacity(reader.data().len() as usize);
             let gathered = reader
-                .gather(field, &[index], buffer.spare_capacity_mut(), io)
+                .gather(field, &[index], buffer.spare_capacity_mut(), &how(io))
                 .ok()?;
             // SAFETY: the gather wrote so many bytes at the buffer's start.
             unsafe { buffer.set_len(gathered.bytes as usize) };

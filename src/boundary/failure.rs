@@ -52,10 +52,7 @@ impl<E: Report> From<E> for Failure {
         Failure::Loud {
             status,
             os_code: error.os_code(),
-            message: match error.kind() {
-                Kind::Unfinished => format!("{error}; adit_record_recover saves its whole records"),
-                _ => error.to_string(),
-            },
+            message: error.to_string(),
             place: error.place(),
         }
     }

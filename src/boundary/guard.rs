@@ -41,7 +41,7 @@ pub(crate) unsafe fn guard(
 ///
 /// # Safety
 /// `err` is null or valid for writing a pointer.
-pub(super) unsafe fn settle(err: *mut *mut adit_error, outcome: Outcome) -> adit_status {
+pub(crate) unsafe fn settle(err: *mut *mut adit_error, outcome: Outcome) -> adit_status {
     let (status, error) = match outcome {
         Ok(()) => (adit_status::ADIT_OK, std::ptr::null_mut()),
         Err(failure) => adit_error::of(failure, err.is_null()),

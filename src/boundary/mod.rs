@@ -11,7 +11,7 @@ pub(crate) use arguments::{
     buffer_of, choose, line_to_c, path_argument, path_to_c, progress_of, slice,
 };
 pub(crate) use failure::{Failure, status_of};
-pub(crate) use guard::guard;
+pub(crate) use guard::{guard, settle};
 pub(crate) use handle::{
     Handle, Opaque, close, guard_handle, guard_handle_mut, into_raw, peek, peek_sound,
 };

@@ -40,6 +40,11 @@ impl<T: Zeroable> Out<T> {
         }
     }
 
+    /// Whether the caller gave a place.
+    pub(crate) fn is_wanted(&self) -> bool {
+        !self.0.is_null()
+    }
+
     /// Writes the value, unless the caller gave NULL.
     pub(crate) fn set(&self, value: T) {
         if !self.0.is_null() {

@@ -36,6 +36,8 @@ use crate::boundary::{
 };
 use crate::callbacks::{adit_allocator, allocator};
 
+pub(crate) use pages::advice_argument;
+
 /// A file's bytes.
 #[allow(non_camel_case_types, reason = "the name in C")]
 #[derive(Debug)]

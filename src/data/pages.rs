@@ -3,7 +3,7 @@
 use adit_core::map::{Advice, Release, Residency};
 
 use super::{ADIT_RELEASE_PAGE_CACHE, SharedData, adit_advice, adit_data, adit_residency};
-use crate::boundary::{Out, SizedOut, choose, guard_handle, refuse_flags};
+use crate::boundary::{Failure, Out, SizedOut, choose, guard_handle, refuse_flags};
 use crate::error::{adit_error, adit_status};
 
 /// Tells the kernel how `len` bytes from `offset` on will be used (adit_advice); `len` may be
@@ -20,17 +20,7 @@ pub unsafe extern "C" fn adit_data_advise(
     err: *mut *mut adit_error,
 ) -> adit_status {
     let body = |shared: &SharedData| {
-        let table = [
-            (adit_advice::ADIT_ADVICE_NORMAL as i32, Advice::Normal),
-            (
-                adit_advice::ADIT_ADVICE_SEQUENTIAL as i32,
-                Advice::Sequential,
-            ),
-            (adit_advice::ADIT_ADVICE_RANDOM as i32, Advice::Random),
-            (adit_advice::ADIT_ADVICE_WILLNEED as i32, Advice::WillNeed),
-            (adit_advice::ADIT_ADVICE_HUGEPAGE as i32, Advice::HugePage),
-        ];
-        let advice = choose(advice, "advice", "adit_advice", &table)?;
+        let advice = advice_argument(advice)?;
         Ok(shared.data.advise(offset, len, advice)?)
     };
     // SAFETY: NULL or an open handle, NULL or writable, as the header asks.
@@ -125,4 +115,18 @@ pub unsafe extern "C" fn adit_data_residency(
     };
     // SAFETY: NULL or an open handle, NULL or writable, as the header asks.
     unsafe { guard_handle(data, err, body) }
+}
+
+pub(crate) fn advice_argument(advice: i32) -> Result<Advice, Failure> {
+    let table = [
+        (adit_advice::ADIT_ADVICE_NORMAL as i32, Advice::Normal),
+        (
+            adit_advice::ADIT_ADVICE_SEQUENTIAL as i32,
+            Advice::Sequential,
+        ),
+        (adit_advice::ADIT_ADVICE_RANDOM as i32, Advice::Random),
+        (adit_advice::ADIT_ADVICE_WILLNEED as i32, Advice::WillNeed),
+        (adit_advice::ADIT_ADVICE_HUGEPAGE as i32, Advice::HugePage),
+    ];
+    choose(advice, "advice", "adit_advice", &table)
 }

@@ -151,6 +151,47 @@ static void recover_function(void) {
     EXPECT_OK(adit_record_recover(from, to, NULL, NULL, NULL, NULL, &err));
 }
 
+static void array_writing(void) {
+    adit_array *made = NULL;
+    const int64_t shape[] = { 1 };
+    void *elements = tensors;
+    uint64_t freed = 77;
+    struct DLManagedTensorVersioned *lent = NULL;
+    struct DLManagedTensor *old = NULL;
+    adit_tensor tensor;
+    const char *path = scratch_path("null.npy");
+    IS_NULL(adit_array_create(NULL, ADIT_DTYPE_F32, 1, shape, NULL, &made, &err), "path");
+    IS_NULL(adit_array_create(path, ADIT_DTYPE_F32, 1, NULL, NULL, &made, &err), "shape");
+    IS_NULL(adit_array_create(path, ADIT_DTYPE_F32, 1, shape, NULL, NULL, &err), "out");
+    IS_NULL(adit_array_create_from(NULL, tensors, NULL, NULL, NULL, &made, &err), "path");
+    IS_NULL(adit_array_create_from(path, NULL, NULL, NULL, NULL, &made, &err), "tensor");
+    IS_NULL(adit_array_save_as(NULL, path, NULL, NULL, NULL, &err), "array");
+    IS_NULL(adit_array_save_as(array, NULL, NULL, NULL, NULL, &err), "path");
+    CHECK(!exists(path));
+    IS_NULL(adit_array_data_mut(NULL, &elements, NULL, &err), "array");
+    CHECK(elements == NULL);
+    IS_NULL(adit_array_data_mut(array, NULL, NULL, &err), "data");
+    IS_NULL(adit_array_flush(NULL, 0, 1, &err), "array");
+    IS_NULL(adit_array_append_rows(NULL, tensors, &err), "array");
+    IS_NULL(adit_array_append_rows(array, NULL, &err), "rows");
+    IS_NULL(adit_array_read(NULL, NULL, &elements, 8, NULL, &err), "array");
+    IS_NULL(adit_array_read(array, NULL, NULL, 48, NULL, &err), "buffer");
+    IS_NULL(adit_array_advise(NULL, 0, 1, ADIT_ADVICE_NORMAL, &err), "array");
+    IS_NULL(adit_array_prefetch(NULL, 0, 1, &err), "array");
+    IS_NULL(adit_array_release(NULL, 0, 1, 0, &freed, &err), "array");
+    CHECK_EQ(freed, 0);
+    IS_NULL(adit_array_to_dlpack(NULL, &lent, &err), "array");
+    IS_NULL(adit_array_to_dlpack(array, NULL, &err), "out");
+    IS_NULL(adit_array_to_dlpack_unversioned(NULL, 0, &old, &err), "array");
+    IS_NULL(adit_array_to_dlpack_unversioned(array, 0, NULL, &err), "out");
+    IS_NULL(adit_tensor_from_dlpack(NULL, &tensor, &err), "managed");
+    IS_NULL(adit_tensor_from_dlpack_unversioned(NULL, &tensor, &err), "managed");
+    IS_NULL(adit_tensor_from_dlpack((const struct DLManagedTensorVersioned *)tensors, NULL, &err),
+            "tensor");
+    IS_NULL(adit_tensor_from_dlpack_unversioned((const struct DLManagedTensor *)tensors, NULL, &err),
+            "tensor");
+}
+
 static void array_functions(void) {
     adit_array *out = (adit_array *)BEFORE;
     adit_array_info info = ADIT_ARRAY_INFO_INIT;
@@ -184,7 +225,29 @@ static void array_functions(void) {
     IS_NULL(adit_array_data(NULL, &own, &err), "array");
     CHECK(own == NULL);
     IS_NULL(adit_array_data(array, NULL, &err), "out");
+    array_writing();
     adit_array_close(NULL);
+}
+
+static void kernel_functions(void) {
+    float to = 7.0f;
+    const void *rows[] = { &value, NULL };
+    IS_NULL(adit_copy(NULL, &to, 4, 0, &err), "from");
+    IS_NULL(adit_copy(&value, NULL, 4, 0, &err), "to");
+    EXPECT_OK(adit_copy(NULL, NULL, 0, 0, &err));
+    IS_NULL(adit_convert(NULL, ADIT_DTYPE_F32, &to, ADIT_DTYPE_F32, 1, 0, &err), "from");
+    IS_NULL(adit_convert(&value, ADIT_DTYPE_F32, NULL, ADIT_DTYPE_F32, 1, 0, &err), "to");
+    EXPECT_OK(adit_convert(NULL, ADIT_DTYPE_F32, NULL, ADIT_DTYPE_F16, 0, 0, &err));
+    IS_NULL(adit_f16_to_f32(NULL, &to, 1, &err), "from");
+    IS_NULL(adit_f32_to_f16(&value, NULL, 1, &err), "to");
+    IS_NULL(adit_bf16_to_f32(NULL, &to, 1, &err), "from");
+    IS_NULL(adit_f32_to_bf16(&value, NULL, 1, &err), "to");
+    IS_NULL(adit_dequantize(NULL, ADIT_DTYPE_Q8_0, &to, 32, 0, &err), "from");
+    IS_NULL(adit_gather(NULL, 2, 1, ADIT_DTYPE_F32, &to, 8, ADIT_DTYPE_F32, 0, &err), "rows");
+    IS_NULL(adit_gather(rows, 2, 1, ADIT_DTYPE_F32, &to, 8, ADIT_DTYPE_F32, 0, &err), "rows[1]");
+    IS_NULL(adit_gather(rows, 1, 1, ADIT_DTYPE_F32, NULL, 8, ADIT_DTYPE_F32, 0, &err), "to");
+    CHECK_EQ(adit_crc32c(77, NULL, 9), 77);
+    CHECK(to == 7.0f);
 }
 
 static void other_functions(void) {
@@ -210,6 +273,8 @@ static void other_functions(void) {
     adit_record_reader_options_init(NULL, sizeof(adit_record_reader_options));
     adit_gather_options_init(NULL, sizeof(adit_gather_options));
     adit_array_options_init(NULL, sizeof(adit_array_options));
+    adit_array_create_options_init(NULL, sizeof(adit_array_create_options));
+    adit_array_read_options_init(NULL, sizeof(adit_array_read_options));
 }
 
 /* Nobody has to take an error object, from any call. */
@@ -244,6 +309,7 @@ int main(int argc, char **argv) {
     reader_functions();
     recover_function();
     array_functions();
+    kernel_functions();
     other_functions();
     no_error_object();
 

@@ -118,6 +118,56 @@ static adit_status array_data_use(const void *options) {
     return status;
 }
 
+static void create_init(void *options, size_t size) {
+    adit_array_create_options_init((adit_array_create_options *)options, size);
+}
+
+static adit_status create_use(const void *options) {
+    adit_array *array = NULL;
+    const adit_array_create_options *own = (const adit_array_create_options *)options;
+    const int64_t shape[] = { 3 };
+    adit_status status = adit_array_create(scratch_path("made.npy"), ADIT_DTYPE_F32, 1, shape, own,
+                                           &array, &err);
+    CHECK((status == ADIT_OK) == (array != NULL));
+    adit_array_close(array);
+    return status;
+}
+
+static adit_status create_from_use(const void *options) {
+    const adit_array_create_options *own = (const adit_array_create_options *)options;
+    const float value = 1.0f;
+    adit_tensor tensor;
+    adit_error *first = NULL;
+    CHECK_INT(adit_tensor_init(&tensor, &value, ADIT_DTYPE_F32, 0, NULL, &first), ADIT_OK);
+    return adit_array_create_from(scratch_path("made.npy"), &tensor, own, NULL, NULL, NULL, &err);
+}
+
+static adit_status save_use(const void *options) {
+    adit_array *array = NULL;
+    const adit_array_create_options *own = (const adit_array_create_options *)options;
+    EXPECT_OK(adit_array_open(data_path("npy/f4_c.npy"), NULL, &array, &err));
+    adit_status status =
+        adit_array_save_as(array, scratch_path("made.npy"), own, NULL, NULL, &err);
+    adit_array_close(array);
+    return status;
+}
+
+static void read_init(void *options, size_t size) {
+    adit_array_read_options_init((adit_array_read_options *)options, size);
+}
+
+static adit_status read_use(const void *options) {
+    adit_array *array = NULL;
+    const adit_array_read_options *own = (const adit_array_read_options *)options;
+    float elements[12];
+    adit_tensor tensor;
+    EXPECT_OK(adit_array_open(data_path("npy/f4_c.npy"), NULL, &array, &err));
+    adit_status status = adit_array_read(array, own, elements, sizeof elements, &tensor, &err);
+    CHECK((status == ADIT_OK) == (tensor.data == elements));
+    adit_array_close(array);
+    return status;
+}
+
 /* Any struct of options with room behind it for those of later versions, aligned as they are. */
 typedef union space {
     size_t size;
@@ -187,21 +237,29 @@ static void options(void) {
     const adit_record_reader_options reader = ADIT_RECORD_READER_OPTIONS_INIT;
     const adit_gather_options gather = ADIT_GATHER_OPTIONS_INIT;
     const adit_array_options array = ADIT_ARRAY_OPTIONS_INIT;
+    const adit_array_create_options create = ADIT_ARRAY_CREATE_OPTIONS_INIT;
+    const adit_array_read_options read = ADIT_ARRAY_READ_OPTIONS_INIT;
     const kind kinds[] = {
         { "data", sizeof data, &data, data_init, data_use, 32 },
         { "data of a descriptor", sizeof data, &data, data_init, data_fd_use, 32 },
         { "writer", sizeof writer, &writer, writer_init, writer_use, 16 },
         { "reader", sizeof reader, &reader, reader_init, reader_use, 16 },
         { "reader of data", sizeof reader, &reader, reader_init, reader_data_use, 16 },
-        { "gather", sizeof gather, &gather, gather_init, gather_use, 12 },
-        { "array", sizeof array, &array, array_init, array_use, 16 },
-        { "array of data", sizeof array, &array, array_init, array_data_use, 16 },
+        { "gather", sizeof gather, &gather, gather_init, gather_use, 20 },
+        { "array", sizeof array, &array, array_init, array_use, 28 },
+        { "array of data", sizeof array, &array, array_init, array_data_use, 28 },
+        { "create", sizeof create, &create, create_init, create_use, 16 },
+        { "create from", sizeof create, &create, create_init, create_from_use, 16 },
+        { "save as", sizeof create, &create, create_init, save_use, 16 },
+        { "read", sizeof read, &read, read_init, read_use, 44 },
     };
     CHECK_EQ(sizeof data, 64);
     CHECK_EQ(sizeof writer, 48);
     CHECK_EQ(sizeof reader, 48);
-    CHECK_EQ(sizeof gather, 48);
-    CHECK_EQ(sizeof array, 48);
+    CHECK_EQ(sizeof gather, 56);
+    CHECK_EQ(sizeof array, 64);
+    CHECK_EQ(sizeof create, 48);
+    CHECK_EQ(sizeof read, 80);
     for (size_t at = 0; at < sizeof kinds / sizeof kinds[0]; at++) {
         printf("%s\n", kinds[at].name);
         check_kind(&kinds[at]);
@@ -247,6 +305,52 @@ static void fields(void) {
     adit_gather_options gather = ADIT_GATHER_OPTIONS_INIT;
     gather.io = 3;
     EXPECT_ERROR(gather_use(&gather), ADIT_ERR_INVALID_ARGUMENT, "options->io is 3");
+    gather.io = ADIT_IO_AUTO;
+    gather.flags = 2;
+    EXPECT_ERROR(gather_use(&gather), ADIT_ERR_UNSUPPORTED, "options->flags");
+    gather.flags = 0;
+    gather.dtype = 77;
+    EXPECT_ERROR(gather_use(&gather), ADIT_ERR_DTYPE, "77 is no dtype");
+
+    array.data = NULL;
+    array.mode = 3;
+    EXPECT_ERROR(array_use(&array), ADIT_ERR_INVALID_ARGUMENT, "options->mode is 3");
+    array.mode = ADIT_ARRAY_COPY_ON_WRITE;
+    EXPECT_ERROR(array_data_use(&array), ADIT_ERR_INVALID_ARGUMENT, "options->mode");
+    array.mode = ADIT_ARRAY_READ;
+    array.flags = 2;
+    EXPECT_ERROR(array_use(&array), ADIT_ERR_UNSUPPORTED, "options->flags");
+    array.flags = 0;
+    array.dtype = 99;
+    EXPECT_ERROR(array_use(&array), ADIT_ERR_DTYPE, "99 is no dtype");
+    array.dtype = ADIT_DTYPE_F64;
+    EXPECT_ERROR(array_use(&array), ADIT_ERR_DTYPE, "the elements are f32, not f64");
+    array.dtype = ADIT_DTYPE_F32;
+    EXPECT_OK(array_use(&array));
+
+    adit_array_create_options create = ADIT_ARRAY_CREATE_OPTIONS_INIT;
+    create.flags = 4;
+    EXPECT_ERROR(create_use(&create), ADIT_ERR_UNSUPPORTED, "options->flags");
+    create.flags = 0;
+    create.format = 3;
+    EXPECT_ERROR(create_use(&create), ADIT_ERR_INVALID_ARGUMENT, "options->format is 3");
+    EXPECT_ERROR(save_use(&create), ADIT_ERR_INVALID_ARGUMENT, "options->format is 3");
+
+    adit_array_read_options read = ADIT_ARRAY_READ_OPTIONS_INIT;
+    const int64_t one[] = { 1, 1 };
+    read.io = -1;
+    EXPECT_ERROR(read_use(&read), ADIT_ERR_INVALID_ARGUMENT, "options->io is -1");
+    read.io = ADIT_IO_MAP;
+    read.start = one;
+    EXPECT_ERROR(read_use(&read), ADIT_ERR_INVALID_ARGUMENT, "options->ndim is 0");
+    read.ndim = 3;
+    EXPECT_ERROR(read_use(&read), ADIT_ERR_INVALID_ARGUMENT, "the array has 2 dimensions");
+    read.ndim = 2;
+    EXPECT_OK(read_use(&read));
+    read.flags = ADIT_STORE_STREAMING;
+    EXPECT_ERROR(read_use(&read), ADIT_ERR_UNSUPPORTED, "options->flags");
+    read.flags = ADIT_CONVERT_SATURATE;
+    EXPECT_OK(read_use(&read));
 }
 
 typedef struct outputs {
@@ -339,7 +443,7 @@ static void filled_structs(void) {
     CHECK_EQ(residency.struct_size, 32);
     CHECK_EQ(verification.struct_size, 32);
     CHECK_EQ(field.struct_size, 88);
-    CHECK_EQ(info.struct_size, 40);
+    CHECK_EQ(info.struct_size, 48);
     CHECK_EQ(recovery.struct_size, 40);
     adit_array_close(own.array);
     adit_record_schema_free(own.schema);

@@ -4,20 +4,35 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::appender::Appender;
 use super::error::{Error, Result};
-use super::npy::Header;
+use super::header::{Format, Header};
 use crate::dtype::DType;
-use crate::map::{Data, DataOptions, Region};
-use crate::tensor::{Lent, MAX_DIMS, Shape, Source, dense_bytes};
+use crate::map::{Access, Data, DataOptions, RealStorage, Region, Storage, TO_END};
+use crate::tensor::{Lent, MAX_DIMS, Shape, Source};
+
+/// How to open an array.
+#[derive(Clone, Debug, Default)]
+pub struct ArrayOptions {
+    /// How to open the file's bytes; its `access` is the array's mode.
+    pub data: DataOptions,
+    /// The dtype of elements that the file gives a size but no type, as `.npy` files of bfloat16
+    /// and float8 do. Another dtype than the file's is an error.
+    pub dtype: Option<DType>,
+    /// Whether appended rows may overwrite what lies behind the elements.
+    pub overwrite_trailing: bool,
+}
 
 /// An array in a file: its elements lie where the file's bytes lie.
 ///
-/// Formats: `.npy` 1.0, 2.0 and 3.0 with elements of [`DType`]'s numeric types. Bytes after the
-/// elements are allowed.
+/// Formats: `.npy` 1.0, 2.0 and 3.0 with elements of [`DType`]'s numeric types, and `MMAP`. Bytes
+/// after the elements are allowed.
 pub struct Array {
-    data: Arc<Data>,
-    header: Header,
-    bytes: u64,
+    pub(super) data: Arc<Data>,
+    pub(super) header: Header,
+    pub(super) bytes: u64,
+    /// None where the bytes were open already.
+    pub(super) appender: Option<Appender>,
 }
 
 impl Array {
@@ -25,24 +40,49 @@ impl Array {
     ///
     /// # Errors
     /// Those of [`Data::open`]; [`Error::WrongFormat`], [`Error::Malformed`] also where the file
-    /// ends before the shape's elements do; [`Error::Unsupported`] for structured, object, string,
-    /// date and void dtypes, unknown versions and headers of more than 10,000 bytes.
-    pub fn open(path: &Path, options: &DataOptions) -> Result<Array> {
-        Array::from_data(Arc::new(Data::open(path, options)?))
+    /// ends before the shape's elements do; [`Error::Unsupported`] for structured, object, string
+    /// and date dtypes, void ones that no dtype is named for, unknown versions and headers of more
+    /// than 10,000 bytes; [`Error::DType`] where another one was named.
+    pub fn open(path: &Path, options: &ArrayOptions) -> Result<Array> {
+        Array::open_in(&(Arc::new(RealStorage) as Arc<dyn Storage>), path, options)
     }
 
-    /// The array in a file's bytes.
+    /// As [`Array::open`], from a storage.
     ///
     /// # Errors
     /// As [`Array::open`].
-    pub fn from_data(data: Arc<Data>) -> Result<Array> {
-        let header = Header::read(&data)?;
+    pub fn open_in(
+        storage: &Arc<dyn Storage>,
+        path: &Path,
+        options: &ArrayOptions,
+    ) -> Result<Array> {
+        let data = Data::open_in(storage.as_ref(), path, &options.data)?;
+        let mut array = Array::from_data(Arc::new(data), options.dtype)?;
+        if options.data.access == Access::ReadWrite {
+            // Only now: a file that holds no array stays as it is.
+            let end = array.header.data_offset.saturating_add(array.bytes);
+            array.data.fill_holes(end)?;
+            let trailing = options.overwrite_trailing;
+            array.appender = Some(Appender::of_open(storage, path, trailing)?);
+        }
+        Ok(array)
+    }
+
+    /// The array in a file's bytes; `named` is the dtype of elements without a type. Where the
+    /// bytes can be written, so can the elements, but no rows can be appended: whoever shares the
+    /// bytes would append to the same place.
+    ///
+    /// # Errors
+    /// As [`Array::open`].
+    pub fn from_data(data: Arc<Data>, named: Option<DType>) -> Result<Array> {
+        let header = Header::read(&data, named)?;
         let malformed = |offset: u64, why: String| Error::Malformed {
             origin: data.origin().clone(),
             offset,
             why,
         };
-        let bytes = dense_bytes(&header.dims, header.dtype)
+        let bytes = header
+            .bytes()
             .map_err(|error| malformed(header.shape_offset, error.to_string()))?;
         let available = data.len().saturating_sub(header.data_offset);
         if bytes > available {
@@ -56,6 +96,7 @@ impl Array {
             data,
             header,
             bytes,
+            appender: None,
         })
     }
 
@@ -81,6 +122,80 @@ impl Array {
             .region()
             .slice(self.header.data_offset, self.bytes)
             .unwrap_or(Region::EMPTY)
+    }
+
+    /// A part of the elements' bytes.
+    ///
+    /// # Errors
+    /// [`map::Error::OutOfRange`](crate::map::Error::OutOfRange).
+    pub(super) fn piece(&self, offset: u64, len: u64) -> Result<Region<'_>> {
+        let piece = self.region().slice(offset, len);
+        piece.ok_or_else(|| self.outside(offset, len))
+    }
+
+    pub(super) fn outside(&self, offset: u64, len: u64) -> Error {
+        let outside = crate::map::Error::OutOfRange {
+            origin: self.data.origin().clone(),
+            offset,
+            len,
+            size: self.bytes,
+        };
+        outside.into()
+    }
+
+    /// The elements' bytes for writing, where the array was opened for it; null where there are
+    /// none.
+    ///
+    /// # Errors
+    /// [`map::Error::ReadOnly`](crate::map::Error::ReadOnly).
+    pub fn as_mut_ptr(&self) -> Result<*mut u8> {
+        match self.data.as_mut_ptr() {
+            Some(_) if self.bytes == 0 => Ok(std::ptr::null_mut()),
+            // Inside the bytes, as `from_data` has checked.
+            Some(start) => Ok(start.wrapping_add(self.header.data_offset as usize)),
+            None => Err(crate::map::Error::ReadOnly {
+                origin: self.data.origin().clone(),
+                mode: "open for reading",
+                why: "its elements can't be changed; open it read-write or copy-on-write",
+            }
+            .into()),
+        }
+    }
+
+    /// Makes what was written to a range of the elements' bytes durable; `len` may be
+    /// [`TO_END`](crate::map::TO_END). After a failure no later flush succeeds.
+    ///
+    /// # Errors
+    /// Those of [`Data::flush`].
+    pub fn flush(&self, offset: u64, len: u64) -> Result<()> {
+        let (offset, len) = self.range(offset, len)?;
+        Ok(self.data.flush(offset, len)?)
+    }
+
+    /// Where a range of the elements' bytes lies in the file's.
+    ///
+    /// # Errors
+    /// [`map::Error::OutOfRange`](crate::map::Error::OutOfRange).
+    pub fn range(&self, offset: u64, len: u64) -> Result<(u64, u64)> {
+        let rest = self.bytes.checked_sub(offset);
+        match rest.map(|rest| {
+            if len == TO_END {
+                (rest, rest)
+            } else {
+                (rest, len)
+            }
+        }) {
+            Some((rest, len)) if len <= rest => {
+                Ok((self.header.data_offset.saturating_add(offset), len))
+            }
+            _ => Err(self.outside(offset, len)),
+        }
+    }
+
+    /// The file's format.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.header.format
     }
 
     /// The elements' type.
@@ -146,7 +261,7 @@ impl Array {
     /// The shape, where the elements are in this machine's byte order and it is a tensor's.
     fn native_shape(&self) -> Result<Shape> {
         let dtype = self.header.dtype;
-        if dtype.block_bytes() > 1 && self.header.big_endian != cfg!(target_endian = "big") {
+        if self.header.is_swapped() {
             let order = if self.header.big_endian {
                 "big"
             } else {
@@ -176,7 +291,7 @@ impl Array {
             || dims.iter().filter(|&&dim| dim > 1).count() <= 1
     }
 
-    fn unsupported(&self, offset: u64, what: String) -> Error {
+    pub(super) fn unsupported(&self, offset: u64, what: String) -> Error {
         Error::Unsupported {
             origin: self.data.origin().clone(),
             offset,

@@ -11,7 +11,8 @@
 //! underscores, or apart from their sign or `L`; `True` as a dimension; values in parentheses; line
 //! joining by a backslash; carriage returns; a line break or form feed before the dict; a key twice
 //! (the last would count). Of types only the strings that NumPy writes are read, not the names that
-//! its `dtype()` knows too. Negative dimensions and those of more than 64 bits are refused at once;
+//! its `dtype()` knows too; `f1`, as ml_dtypes names float8_e5m2, is read where that dtype is named,
+//! though NumPy doesn't. Negative dimensions and those of more than 64 bits are refused at once;
 //! NumPy fails on them when it comes to the elements.
 #![deny(
     clippy::indexing_slicing,
@@ -20,6 +21,7 @@
 )]
 
 use super::error::{Fault, Result};
+use super::header::{Format, Header};
 use super::literal::{Token, Tokens, shown};
 use crate::dtype::DType;
 use crate::map::{Data, Window};
@@ -34,33 +36,29 @@ const PREFIX_MAX: usize = 12;
 /// need about a hundred.
 pub(super) const HEADER_MAX: usize = 10_000;
 
-/// What a file says about its array.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) dtype: DType,
-    /// Whether elements of several bytes have the most significant one first.
-    pub(super) big_endian: bool,
-    pub(super) fortran_order: bool,
-    /// None negative.
-    pub(super) dims: Vec<i64>,
-    /// Where the type stands in the file.
-    pub(super) descr_offset: u64,
-    /// Where the shape stands in the file.
-    pub(super) shape_offset: u64,
-    /// Where the elements start in the file.
-    pub(super) data_offset: u64,
-}
+/// The most bytes that are read to find the elements.
+pub(super) const LONGEST: usize = PREFIX_MAX + HEADER_MAX;
 
-impl Header {
-    /// Reads and checks the header, from a copy: a file cut meanwhile is an error.
-    pub(super) fn read(data: &Data) -> Result<Header> {
-        let origin = data.origin();
-        let mut window = Window::new(data, PREFIX_MAX.saturating_add(HEADER_MAX));
-        let prefix = window.some_bytes(0, data.len().min(PREFIX_MAX as u64))?;
-        let prefix = Prefix::parse(prefix, data.len()).map_err(|fault| fault.of(origin))?;
-        let header = window.some_bytes(prefix.header_offset, prefix.header_len)?;
-        parse(header, &prefix).map_err(|fault| fault.of(origin))
-    }
+/// The bytes that hold nearly every header.
+pub(super) const USUAL: usize = 256;
+
+/// Reads and checks the header; elements without a type are `named`. The window is of [`USUAL`]
+/// bytes at least.
+pub(super) fn read<'a>(
+    window: &mut Window<'a>,
+    data: &'a Data,
+    named: Option<DType>,
+) -> Result<Header> {
+    let origin = data.origin();
+    let prefix = window.some_bytes(0, data.len().min(PREFIX_MAX as u64))?;
+    let prefix = Prefix::parse(prefix, data.len()).map_err(|fault| fault.of(origin))?;
+    let mut long = Window::new(data, LONGEST);
+    let window = match prefix.header_offset.saturating_add(prefix.header_len) <= USUAL as u64 {
+        true => window,
+        false => &mut long,
+    };
+    let header = window.some_bytes(prefix.header_offset, prefix.header_len)?;
+    parse(header, &prefix, named).map_err(|fault| fault.of(origin))
 }
 
 /// What stands before the header.
@@ -122,7 +120,11 @@ impl Prefix {
     }
 }
 
-fn parse(header: &[u8], prefix: &Prefix) -> std::result::Result<Header, Fault> {
+fn parse(
+    header: &[u8],
+    prefix: &Prefix,
+    named: Option<DType>,
+) -> std::result::Result<Header, Fault> {
     let start = prefix.header_offset;
     let at = |position: usize| start.saturating_add(position as u64);
     if let Some(position) = header.iter().position(|&byte| byte == 0) {
@@ -155,15 +157,17 @@ fn parse(header: &[u8], prefix: &Prefix) -> std::result::Result<Header, Fault> {
     let fortran_order = fields
         .fortran_order
         .ok_or_else(|| missing("fortran_order"))?;
-    let (shape_offset, dims) = fields.shape.ok_or_else(|| missing("shape"))?;
-    let (dtype, big_endian) = descr.dtype(descr_offset)?;
+    let (shape_offset, shape_end, dims) = fields.shape.ok_or_else(|| missing("shape"))?;
+    let (dtype, big_endian) = descr.dtype(descr_offset, named)?;
     Ok(Header {
+        format: Format::Npy,
         dtype,
         big_endian,
         fortran_order,
         dims,
         descr_offset,
         shape_offset,
+        shape_end,
         data_offset: start.saturating_add(header.len() as u64),
     })
 }
@@ -173,7 +177,8 @@ fn parse(header: &[u8], prefix: &Prefix) -> std::result::Result<Header, Fault> {
 struct Fields<'a> {
     descr: Option<(u64, Descr<'a>)>,
     fortran_order: Option<bool>,
-    shape: Option<(u64, Vec<i64>)>,
+    /// Where it starts and ends, and the dimensions.
+    shape: Option<(u64, u64, Vec<i64>)>,
 }
 
 impl<'a> Fields<'a> {
@@ -228,7 +233,7 @@ fn boolean(tokens: &mut Tokens<'_>) -> std::result::Result<bool, Fault> {
     }
 }
 
-fn shape(tokens: &mut Tokens<'_>) -> std::result::Result<(u64, Vec<i64>), Fault> {
+fn shape(tokens: &mut Tokens<'_>) -> std::result::Result<(u64, u64, Vec<i64>), Fault> {
     let start = match tokens.next()? {
         (at, Token::Mark(b'(')) => at,
         (at, _) => return Err(Fault::malformed(at, "the shape isn't a tuple")),
@@ -236,13 +241,15 @@ fn shape(tokens: &mut Tokens<'_>) -> std::result::Result<(u64, Vec<i64>), Fault>
     let mut dims = Vec::new();
     loop {
         match tokens.next()? {
-            (_, Token::Mark(b')')) => return Ok((start, dims)),
+            (at, Token::Mark(b')')) => return Ok((start, at.saturating_add(1), dims)),
             (at, Token::Number(number)) => dims.push(dim(at, number)?),
             (at, _) => return Err(Fault::malformed(at, "a dimension isn't an integer")),
         }
         match tokens.next()? {
             (_, Token::Mark(b',')) => {}
-            (_, Token::Mark(b')')) if dims.len() > 1 => return Ok((start, dims)),
+            (at, Token::Mark(b')')) if dims.len() > 1 => {
+                return Ok((start, at.saturating_add(1), dims));
+            }
             (at, Token::Mark(b')')) => {
                 let why = "the shape is a number, not a tuple; one dimension is written (n,)";
                 return Err(Fault::malformed(at, why));
@@ -266,108 +273,11 @@ fn dim(at: u64, number: &[u8]) -> std::result::Result<i64, Fault> {
     }
 }
 
-/// The value of `descr`.
-#[derive(Clone, Copy, Debug)]
-enum Descr<'a> {
-    Text(&'a [u8]),
-    List,
-    Tuple,
-}
+mod descr;
+mod write;
 
-impl<'a> Descr<'a> {
-    fn parse(tokens: &mut Tokens<'a>) -> std::result::Result<(u64, Descr<'a>), Fault> {
-        match tokens.next()? {
-            (at, Token::Text(text)) => Ok((at, Descr::Text(text))),
-            (at, Token::Mark(b'[')) => nested(tokens, b']').map(|()| (at, Descr::List)),
-            (at, Token::Mark(b'(')) => nested(tokens, b')').map(|()| (at, Descr::Tuple)),
-            (at, _) => Err(Fault::malformed(at, "descr is neither a string nor a list")),
-        }
-    }
-
-    /// The element type, and whether it is big-endian.
-    fn dtype(self, at: u64) -> std::result::Result<(DType, bool), Fault> {
-        match self {
-            Descr::Text(text) => type_string(at, text),
-            Descr::List => Err(Fault::unsupported(
-                at,
-                "a structured dtype is no tensor's; save each field as an array of its own",
-            )),
-            Descr::Tuple => Err(Fault::unsupported(
-                at,
-                "a sub-array dtype is no tensor's; save it with these dimensions in its shape",
-            )),
-        }
-    }
-}
-
-/// Passes over the lists and tuples of strings and integers that describe structured dtypes, up to
-/// the bracket that closes the outermost, which is open already.
-fn nested(tokens: &mut Tokens<'_>, close: u8) -> std::result::Result<(), Fault> {
-    let mut open = vec![close];
-    let mut value_may_follow = true;
-    while let Some(&close) = open.last() {
-        let (at, token) = tokens.next()?;
-        value_may_follow = match token {
-            Token::Mark(mark) if mark == close => {
-                open.pop();
-                false
-            }
-            Token::Mark(b'[') if value_may_follow => {
-                open.push(b']');
-                true
-            }
-            Token::Mark(b'(') if value_may_follow => {
-                open.push(b')');
-                true
-            }
-            Token::Text(_) | Token::Number(_) if value_may_follow => false,
-            Token::Mark(b',') if !value_may_follow => true,
-            _ => return Err(Fault::malformed(at, "descr is no list of fields")),
-        };
-    }
-    Ok(())
-}
-
-/// The dtype of a type string: an optional byte order, a letter, a size. Without `<` or `>` the
-/// order is this machine's, as for NumPy.
-fn type_string(at: u64, text: &[u8]) -> std::result::Result<(DType, bool), Fault> {
-    let (order, name) = match text {
-        [order @ (b'<' | b'>' | b'=' | b'|'), name @ ..] => (*order, name),
-        name => (b'=', name),
-    };
-    let known = std::str::from_utf8(name).ok().and_then(DType::from_npy);
-    if let Some(dtype) = known {
-        let big_endian = match order {
-            b'>' => true,
-            b'<' => false,
-            _ => cfg!(target_endian = "big"),
-        };
-        return Ok((dtype, big_endian && dtype.block_bytes() > 1));
-    }
-    let shown = shown(text);
-    let unsupported = |what: &str| Err(Fault::unsupported(at, format!("dtype {shown} {what}")));
-    match name {
-        [b'O', ..] => unsupported("holds pickled Python objects, which aren't read"),
-        [b'U' | b'S' | b'a' | b'T', ..] => unsupported("holds strings, which are no tensor's"),
-        [b'M' | b'm', ..] => unsupported("holds dates or times; save them as int64"),
-        [b'V', ..] => unsupported(
-            "holds bytes without a type, as bfloat16 and float8 are saved; save them as uint16 or \
-             uint8, or in a format that has them",
-        ),
-        b"f12" | b"f16" | b"c24" | b"c32" => {
-            unsupported("is a long double, which differs between machines; save it as f8 or c16")
-        }
-        [letter, size @ ..]
-            if letter.is_ascii_alphabetic()
-                && !size.is_empty()
-                && size.iter().all(u8::is_ascii_digit) =>
-        {
-            Err(Fault::malformed(at, format!("there is no dtype {shown}")))
-        }
-        [] => Err(Fault::malformed(at, "an empty dtype")),
-        _ => unsupported("isn't a type string such as \"<f4\"; save the array with a recent NumPy"),
-    }
-}
+use descr::Descr;
+pub(super) use write::{encode, with_dims};
 
 #[cfg(test)]
 mod tests;

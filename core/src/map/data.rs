@@ -1,96 +1,43 @@
 //! A file's bytes for reading, whatever they lie in.
 
 use std::fmt;
-use std::io;
 use std::mem::MaybeUninit;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::TO_END;
 use super::error::{Error, Result};
 use super::heap::{HeapBytes, SystemAllocator};
-use super::inflate::inflate;
 use super::mapping::{MapMode, Mapping};
-use super::options::{Access, Backend, BytesOwner, DataOptions};
+use super::options::{Access, BytesOwner};
 use super::origin::Origin;
-use super::os::{self, MemoryAdvice};
+use super::os;
 use super::range::FileRange;
 use super::region::Region;
-use super::storage::{FileKind, RealStorage, Storage, StorageFile};
-use super::{TO_END, storage};
 
 /// A file's bytes: mapped, read, decompressed, copied or borrowed.
 ///
 /// Pointers into the bytes are good for as long as the `Data` lives. If another process cuts a
 /// mapped file, touching what is gone kills the process; [`Data::read`] doesn't.
 pub struct Data {
-    origin: Origin,
-    bytes: Bytes,
-    file: Option<FileRange>,
-    locked: bool,
+    pub(super) origin: Origin,
+    pub(super) bytes: Bytes,
+    pub(super) file: Option<FileRange>,
+    pub(super) access: Access,
+    pub(super) locked: bool,
     /// The file's shortest length seen since open; below the range's end the data is truncated.
-    shortest: AtomicU64,
+    pub(super) shortest: AtomicU64,
 }
 
-enum Bytes {
+pub(super) enum Bytes {
     Empty,
-    Mapped(Mapping),
+    /// So many bytes from the start of a map, which may reach past the end of the file.
+    Mapped(Arc<Mapping>, usize),
     Heap(HeapBytes),
     Lent(Box<dyn BytesOwner>),
 }
 
 impl Data {
-    /// Opens the file at `path`.
-    ///
-    /// # Errors
-    /// The system's, [`Error::NotAFile`], [`Error::Compressed`], [`Error::OverCap`],
-    /// [`Error::OutOfMemory`].
-    pub fn open(path: &Path, options: &DataOptions) -> Result<Data> {
-        Data::open_in(&RealStorage, path, options)
-    }
-
-    /// As [`Data::open`], from a storage.
-    ///
-    /// # Errors
-    /// As [`Data::open`].
-    pub fn open_in(storage: &dyn Storage, path: &Path, options: &DataOptions) -> Result<Data> {
-        let origin = Origin::Path(path.to_owned());
-        let file = match storage.open(path) {
-            Ok(file) => file,
-            // What can't even be opened may be no file: a socket, for one.
-            Err(error) => match storage.kind(path) {
-                Ok(Some(kind)) if kind != FileKind::Link => {
-                    check_regular(kind, &origin)?;
-                    return Err(Error::io("open", &origin)(error));
-                }
-                _ => return Err(Error::io("open", &origin)(error)),
-            },
-        };
-        Data::from_file(file, origin, 0, TO_END, options)
-    }
-
-    /// Opens `len` bytes at `offset` of an open file, by a duplicate of its descriptor; `len` may
-    /// be [`TO_END`].
-    ///
-    /// # Errors
-    /// As [`Data::open`]; [`Error::OutOfRange`] where the file is shorter.
-    pub fn open_descriptor(
-        descriptor: i32,
-        offset: u64,
-        len: u64,
-        options: &DataOptions,
-    ) -> Result<Data> {
-        let origin = Origin::Descriptor(descriptor);
-        let file = os::duplicate(descriptor).map_err(Error::io("duplicate", &origin))?;
-        Data::from_file(
-            Arc::new(storage::RealFile(file)),
-            origin,
-            offset,
-            len,
-            options,
-        )
-    }
-
     /// A copy of `bytes`.
     ///
     /// # Errors
@@ -113,116 +60,14 @@ impl Data {
         Data::in_memory(Origin::Memory, Bytes::Lent(owner))
     }
 
-    fn in_memory(origin: Origin, bytes: Bytes) -> Data {
+    pub(super) fn in_memory(origin: Origin, bytes: Bytes) -> Data {
         Data {
             origin,
             bytes,
             file: None,
+            access: Access::ReadOnly,
             locked: false,
             shortest: AtomicU64::new(u64::MAX),
-        }
-    }
-
-    fn from_file(
-        file: Arc<dyn StorageFile>,
-        origin: Origin,
-        offset: u64,
-        len: u64,
-        options: &DataOptions,
-    ) -> Result<Data> {
-        let info = file.info().map_err(Error::io("look at", &origin))?;
-        check_regular(info.kind, &origin)?;
-        let rest = info.len.checked_sub(offset);
-        let len = match rest {
-            Some(rest) if len == TO_END => rest,
-            Some(rest) if len <= rest => len,
-            _ => {
-                return Err(Error::OutOfRange {
-                    origin,
-                    offset,
-                    len,
-                    size: info.len,
-                });
-            }
-        };
-        let range = FileRange { file, offset, len };
-        range.check_length(info.len, &origin)?;
-        let mut data = match range.compression(&origin, options)? {
-            Some((compression, cap)) => {
-                let bytes = inflate(range.reader(), compression, cap, options.heap(), &origin)?;
-                Data::in_memory(origin, Bytes::Heap(bytes))
-            }
-            None => Data::from_range(range, origin, options)?,
-        };
-        data.prepare(options)?;
-        Ok(data)
-    }
-
-    fn from_range(range: FileRange, origin: Origin, options: &DataOptions) -> Result<Data> {
-        let size = usize::try_from(range.len).map_err(|_| Error::OutOfMemory {
-            bytes: range.len,
-            origin: origin.clone(),
-        })?;
-        let mode = match options.access {
-            Access::ReadOnly => MapMode::Read,
-            Access::CopyOnWrite => MapMode::CopyOnWrite,
-        };
-        let shortest = AtomicU64::new(u64::MAX);
-        let data = |bytes, file| Data {
-            origin: origin.clone(),
-            bytes,
-            file,
-            locked: false,
-            shortest,
-        };
-        if size == 0 {
-            return Ok(data(Bytes::Empty, Some(range)));
-        }
-        if options.backend != Backend::Read {
-            match range.file.map(range.offset, size, mode) {
-                Ok(map) => return Ok(data(Bytes::Mapped(map), Some(range))),
-                Err(error) if options.backend == Backend::Auto && os::cannot_map(&error) => {
-                    log::info!("{origin} can't be mapped ({error}); reading it to the heap");
-                }
-                Err(error) => return Err(Error::io("map", &origin)(error)),
-            }
-        }
-        let heap = range.read_all(size, options.heap(), &origin)?;
-        Ok(data(Bytes::Heap(heap), None))
-    }
-
-    /// Does what the options ask for once the bytes are there.
-    fn prepare(&mut self, options: &DataOptions) -> Result<()> {
-        let region = self.region();
-        let (ptr, len) = os_range(region);
-        if len == 0 {
-            return Ok(());
-        }
-        if options.huge_pages && self.is_mapped() {
-            self.wish(os::advise(ptr, len, MemoryAdvice::HugePage), "huge pages");
-        }
-        if options.populate && self.is_mapped() {
-            match os::advise(ptr, len, MemoryAdvice::PopulateRead) {
-                // EFAULT: the file ends before the map does.
-                Err(error) if error.raw_os_error() == Some(os::BAD_ADDRESS) => {
-                    self.still_whole()?
-                }
-                result => self.wish(result, "populating"),
-            }
-        }
-        if options.lock {
-            os::lock(ptr, len).map_err(Error::io(
-                "lock in memory (is the limit on locked memory, ulimit -l, high enough?)",
-                &self.origin,
-            ))?;
-            self.locked = true;
-        }
-        Ok(())
-    }
-
-    fn wish(&self, result: io::Result<()>, what: &str) {
-        if let Err(error) = result {
-            log::info!("{}: no {what}: {error}", self.origin);
         }
     }
 
@@ -237,7 +82,7 @@ impl Data {
     pub fn region(&self) -> Region<'_> {
         match &self.bytes {
             Bytes::Empty => Region::EMPTY,
-            Bytes::Mapped(map) => map.region(),
+            Bytes::Mapped(map, len) => map.region().first(*len),
             Bytes::Heap(heap) => heap.region(),
             Bytes::Lent(owner) => owner.region(),
         }
@@ -255,28 +100,32 @@ impl Data {
         self.len() == 0
     }
 
+    /// Whether there is a file to read the bytes from.
+    #[must_use]
+    pub fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Whether the bytes are a map of the file.
     #[must_use]
     pub fn is_mapped(&self) -> bool {
-        matches!(self.bytes, Bytes::Mapped(_))
-    }
-
-    /// The bytes for writing, where they were opened copy-on-write.
-    #[must_use]
-    pub fn as_mut_ptr(&self) -> Option<*mut u8> {
-        match &self.bytes {
-            Bytes::Mapped(map) => map.as_mut_ptr(),
-            _ => None,
-        }
+        matches!(self.bytes, Bytes::Mapped(..))
     }
 
     /// The map and its file, where pages may be dropped: they come back from the file unchanged.
     /// Locked ones may not.
     pub(super) fn droppable(&self) -> Option<(&Mapping, &FileRange)> {
         match (&self.bytes, &self.file) {
-            (Bytes::Mapped(map), Some(range)) if map.mode() == MapMode::Read && !self.locked => {
+            (Bytes::Mapped(map, _), Some(range)) if map.mode() == MapMode::Read && !self.locked => {
                 Some((map, range))
             }
+            _ => None,
+        }
+    }
+
+    pub(super) fn mapping(&self) -> Option<&Arc<Mapping>> {
+        match &self.bytes {
+            Bytes::Mapped(map, _) => Some(map),
             _ => None,
         }
     }
@@ -312,7 +161,11 @@ impl Data {
     pub fn read(&self, offset: u64, out: &mut [MaybeUninit<u8>]) -> Result<()> {
         let (offset, _) = self.range(offset, out.len() as u64)?;
         // Where a private page was changed, the file has other bytes than the map.
-        match self.file.as_ref().filter(|_| self.as_mut_ptr().is_none()) {
+        match self
+            .file
+            .as_ref()
+            .filter(|_| self.access != Access::CopyOnWrite)
+        {
             Some(range) => match range.read(offset, out, &self.origin) {
                 Err(Error::Truncated { actual, .. }) => {
                     self.shortest.fetch_min(actual, Ordering::Relaxed);
@@ -350,7 +203,7 @@ impl Data {
         }
     }
 
-    fn truncated(&self, offset: u64, actual: u64) -> Error {
+    pub(super) fn truncated(&self, offset: u64, actual: u64) -> Error {
         let expected = self.file.as_ref().map_or(0, FileRange::end);
         Error::Truncated {
             origin: self.origin.clone(),
@@ -388,12 +241,4 @@ pub(super) fn os_range(region: Region<'_>) -> (*const u8, usize) {
             region.len() + before
         },
     )
-}
-
-fn check_regular(kind: FileKind, origin: &Origin) -> Result<()> {
-    if kind == FileKind::Regular {
-        Ok(())
-    } else {
-        Err(Error::not_a_file(kind, origin.clone()))
-    }
 }

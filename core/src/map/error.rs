@@ -54,6 +54,39 @@ pub enum Error {
         /// The path.
         origin: Origin,
     },
+    /// A file that was to be opened for writing in a way that can't write it.
+    #[error("{origin} can't be opened for writing: {why}")]
+    NotWritable {
+        /// The file.
+        origin: Origin,
+        /// What is in the way.
+        why: &'static str,
+    },
+    /// Bytes that can't be written, or whose changes never reach the file.
+    #[error("{origin} is {mode}: {why}")]
+    ReadOnly {
+        /// The file.
+        origin: Origin,
+        /// How it was opened.
+        mode: &'static str,
+        /// What that means for what was asked for.
+        why: &'static str,
+    },
+    /// Another open file has the lock.
+    #[error("{origin} is locked by somebody else who writes to it")]
+    Busy {
+        /// The file.
+        origin: Origin,
+    },
+    /// A flush failed before.
+    #[error(
+        "a flush of {origin} has failed before: what was written since the last good one may be \
+         lost whatever a later flush says; save the array elsewhere"
+    )]
+    FlushFailed {
+        /// The file.
+        origin: Origin,
+    },
     /// A range outside the bytes.
     #[error("bytes {offset} to {offset}+{len} of {origin} were asked for, but it has {size}")]
     OutOfRange {
@@ -204,12 +237,15 @@ impl Report for Error {
             Error::NotAFile { .. } => Kind::NotAFile,
             Error::NotDurable { .. } => Kind::NotDurable,
             Error::Exists { .. } => Kind::Exists,
+            Error::NotWritable { .. } => Kind::Unsupported,
+            Error::ReadOnly { .. } => Kind::ReadOnly,
+            Error::Busy { .. } => Kind::Busy,
             Error::OutOfRange { .. } | Error::OverCap { .. } => Kind::OutOfRange,
             Error::Truncated { .. } => Kind::Truncated,
             Error::Compressed { kind, .. } => *kind,
             Error::OutOfMemory { .. } => Kind::OutOfMemory,
             Error::Forked { .. } => Kind::Forked,
-            Error::Closed { .. } => Kind::Poisoned,
+            Error::Closed { .. } | Error::FlushFailed { .. } => Kind::Poisoned,
             Error::BadPath { .. } => Kind::InvalidArgument,
         }
     }
@@ -233,6 +269,10 @@ impl Report for Error {
             Error::NotAFile { origin, .. }
             | Error::NotDurable { origin, .. }
             | Error::Exists { origin }
+            | Error::NotWritable { origin, .. }
+            | Error::ReadOnly { origin, .. }
+            | Error::Busy { origin }
+            | Error::FlushFailed { origin }
             | Error::OverCap { origin, .. }
             | Error::Compressed { origin, .. }
             | Error::OutOfMemory { origin, .. }

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -14,6 +15,8 @@ pub enum MapMode {
     Read,
     /// Writing to private copies of the pages: the file never changes.
     CopyOnWrite,
+    /// Writing to the file's own pages, for all who map it.
+    ReadWrite,
 }
 
 /// A mapped stretch of a file, unmapped when dropped.
@@ -21,6 +24,7 @@ pub enum MapMode {
 pub struct Mapping {
     memory: Memory,
     mode: MapMode,
+    flush_failed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -41,6 +45,7 @@ impl Mapping {
         options.offset(offset).len(len);
         let memory = match mode {
             MapMode::Read => options.map_raw_read_only(file)?,
+            MapMode::ReadWrite => options.map_raw(file)?,
             MapMode::CopyOnWrite => {
                 // SAFETY: memmap2 asks that nobody changes the file, since it could hand out
                 // slices; this map is turned raw at once and only read through Region.
@@ -51,6 +56,7 @@ impl Mapping {
         Ok(Mapping {
             memory: Memory::File(memory),
             mode,
+            flush_failed: AtomicBool::new(false),
         })
     }
 
@@ -61,6 +67,7 @@ impl Mapping {
         Mapping {
             memory: Memory::Simulated(bytes),
             mode,
+            flush_failed: AtomicBool::new(false),
         }
     }
 
@@ -83,12 +90,38 @@ impl Mapping {
         unsafe { Region::new(ptr, len) }
     }
 
-    /// The mapped bytes for writing, where the map is copy-on-write.
+    /// The mapped bytes for writing, where the map has a mode for it.
     #[must_use]
     pub fn as_mut_ptr(&self) -> Option<*mut u8> {
         match self.mode {
             MapMode::Read => None,
-            MapMode::CopyOnWrite => Some(self.region().as_ptr().cast_mut()),
+            MapMode::CopyOnWrite | MapMode::ReadWrite => Some(self.region().as_ptr().cast_mut()),
         }
+    }
+
+    /// Hands the changed pages of a range to the file system and waits for the disk to have them.
+    /// None where it failed before: the kernel then takes pages for clean that never were written.
+    pub(super) fn flush(&self, offset: usize, len: usize) -> Option<io::Result<()>> {
+        if self.flush_has_failed() {
+            return None;
+        }
+        let result = match &self.memory {
+            Memory::File(map) => map.flush_range(offset, len),
+            #[cfg(any(test, feature = "sim"))]
+            Memory::Simulated(_) => Ok(()),
+        };
+        if result.is_err() {
+            self.fail_flushes();
+        }
+        Some(result)
+    }
+
+    pub(super) fn flush_has_failed(&self) -> bool {
+        self.flush_failed.load(Ordering::Relaxed)
+    }
+
+    /// No later flush can say that all is well.
+    pub(super) fn fail_flushes(&self) {
+        self.flush_failed.store(true, Ordering::Relaxed);
     }
 }

@@ -10,6 +10,7 @@ mod fetch;
 mod heap;
 mod inflate;
 mod mapping;
+mod open;
 mod options;
 mod origin;
 mod os;
@@ -18,23 +19,29 @@ mod range;
 mod region;
 mod residency;
 mod storage;
+mod write;
 
 pub use data::Data;
 pub use error::{Error, Result};
 pub use fetch::{Fetch, Mapped, Window};
 pub use heap::{BulkAllocator, HeapBytes, SystemAllocator};
 pub use mapping::{MapMode, Mapping};
-pub use options::{Access, Backend, BytesOwner, DataOptions};
+pub use options::{Access, Backend, BytesOwner, DataOptions, Io};
 pub use origin::Origin;
+pub(crate) use os::Owner;
 pub use publish::Publication;
 pub use region::Region;
 pub use residency::{Advice, Release, Residency};
+pub(crate) use storage::FileLock;
 #[cfg(any(test, feature = "sim"))]
 pub use storage::sim;
 pub use storage::{FileId, FileInfo, FileKind, RealStorage, Storage, StorageFile};
 
 /// The length that stands for "up to the end" in ranges of bytes.
 pub const TO_END: u64 = u64::MAX;
+
+/// Told how much is done of how much; false stops the work.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
 
 /// The size of a page of memory in bytes.
 #[must_use]

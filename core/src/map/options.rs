@@ -18,14 +18,29 @@ pub enum Backend {
     Read,
 }
 
-/// Whether the bytes can be written in memory. The file never changes either way.
+/// How bytes are read that are copied out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Io {
+    /// As is best.
+    #[default]
+    Auto,
+    /// From the map: fast, and a fault where the file is cut during the call.
+    Map,
+    /// By pread: a file cut during the call is an error.
+    Read,
+}
+
+/// Whether the bytes can be written in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Access {
     /// Reading only.
     #[default]
     ReadOnly,
-    /// A write copies its page; the others stay the file's.
+    /// A write copies its page; the others stay the file's, which never changes. On the heap the
+    /// bytes are a copy anyway.
     CopyOnWrite,
+    /// A write changes the file, for all who have it mapped or read it.
+    ReadWrite,
 }
 
 /// How to open a file's bytes. The default maps and does nothing else.
@@ -33,7 +48,7 @@ pub enum Access {
 pub struct DataOptions {
     /// How they come into memory.
     pub backend: Backend,
-    /// Whether they can be written in memory; `CopyOnWrite` needs a map.
+    /// Whether they can be written in memory; `ReadWrite` needs a map.
     pub access: Access,
     /// Ask for huge pages.
     pub huge_pages: bool,

@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::error::{Error, Result};
 use super::origin::Origin;
 use super::os;
+use super::region::Region;
 use super::storage::{FileKind, Storage, StorageFile};
 
 /// A file being written under a temporary name in the folder of its final one.
@@ -114,6 +115,11 @@ impl Publication {
         &self.temporary
     }
 
+    /// The file, which stays open and the same when it is published.
+    pub(crate) fn file(&self) -> &Arc<dyn StorageFile> {
+        &self.file
+    }
+
     /// Writes at `offset` of the temporary. A failure is final.
     ///
     /// # Errors
@@ -123,6 +129,20 @@ impl Publication {
             let origin = Origin::Path(own.temporary.clone());
             own.file
                 .write_all_at(bytes, offset)
+                .map_err(Error::io_at("write", &origin, offset))
+        })
+    }
+
+    /// As [`Publication::write`], from mapped bytes: of a map that was cut it is an error, not a
+    /// fault.
+    ///
+    /// # Errors
+    /// As [`Publication::write`].
+    pub fn write_region(&mut self, bytes: Region<'_>, offset: u64) -> Result<()> {
+        self.attempt(|own| {
+            let origin = Origin::Path(own.temporary.clone());
+            own.file
+                .write_region_at(bytes, offset)
                 .map_err(Error::io_at("write", &origin, offset))
         })
     }

@@ -145,6 +145,23 @@ pub enum Error {
         /// The first record's.
         first: String,
     },
+    /// Elements that can't become those that were asked for.
+    #[error(
+        "{origin}{}, field {field} is {}, which can't be converted to {}",
+        of_record(Some(*index)), .from.name(), .to.name()
+    )]
+    NoConversion {
+        /// The file.
+        origin: Origin,
+        /// The first record's number.
+        index: u64,
+        /// The field's number.
+        field: usize,
+        /// Its dtype.
+        from: DType,
+        /// The dtype asked for.
+        to: DType,
+    },
     /// A buffer too small for what was asked for.
     #[error("the buffer has {given} bytes, but {needed} are needed")]
     SmallBuffer {
@@ -207,7 +224,7 @@ impl Report for Error {
             }
             Error::Tensor { source, .. } => source.kind(),
             Error::Refused { source, .. } => source.kind(),
-            Error::FormatDType { .. } => Kind::DType,
+            Error::FormatDType { .. } | Error::NoConversion { .. } => Kind::DType,
             Error::FormatShape { .. } | Error::NotAlike { .. } => Kind::Shape,
             Error::Schema { .. } => Kind::InvalidArgument,
             Error::Closed { poisoned: true, .. } => Kind::Poisoned,
@@ -245,7 +262,8 @@ impl Report for Error {
             Error::NoRecord { origin, index, .. }
             | Error::Refused { origin, index, .. }
             | Error::ManyDims { origin, index, .. }
-            | Error::NotAlike { origin, index, .. } => place(origin, None, Some(*index)),
+            | Error::NotAlike { origin, index, .. }
+            | Error::NoConversion { origin, index, .. } => place(origin, None, Some(*index)),
             Error::Tensor {
                 origin,
                 index,

@@ -11,17 +11,15 @@ mod schema;
 mod verify;
 mod writer;
 
+pub use crate::map::Progress;
 pub use error::{Error, Result};
-pub use gather::{GatherIo, Gathered};
+pub use gather::{GatherOptions, Gathered};
 pub use reader::{RecordReader, RecordTensor, Records};
 pub use recover::{Recovery, StopReason, recover};
 pub use rrec::FIELDS;
 pub use schema::{Field, FieldShape, Schema};
 pub use verify::Verification;
 pub use writer::RecordWriter;
-
-/// Told how much is done of how much; false stops the work.
-pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
 
 /// When a progress callback is due: at once, then after so many records or bytes.
 #[derive(Debug)]

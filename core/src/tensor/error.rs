@@ -70,6 +70,54 @@ pub enum Error {
         /// Their dtype.
         dtype: DType,
     },
+    /// A dtype that DLPack doesn't have.
+    #[error("DLPack has no dtype {}, whose elements come in blocks", .dtype.name())]
+    NoDlPack {
+        /// The dtype.
+        dtype: DType,
+    },
+    /// A layout of DLPack that isn't known.
+    #[error("DLPack version {major}.{minor}; versions 1.x are known")]
+    DlPackVersion {
+        /// Its major version.
+        major: u32,
+        /// Its minor version.
+        minor: u32,
+    },
+    /// Memory that the CPU doesn't read.
+    #[error("the DLPack tensor is on device type {device}, not in the CPU's memory; copy it there")]
+    DlPackDevice {
+        /// DLPack's device type.
+        device: i32,
+    },
+    /// Elements of DLPack that no dtype has.
+    #[error("DLPack type code {code} with {bits} bits and {lanes} lanes is no dtype")]
+    DlPackType {
+        /// The kind of number.
+        code: u8,
+        /// Bits a lane.
+        bits: u8,
+        /// Lanes an element.
+        lanes: u16,
+    },
+    /// Strides that a tensor without any would have.
+    #[error(
+        "the DLPack tensor is one element repeated in every dimension: strides that are all 0 \
+         stand for C order here; copy it"
+    )]
+    Repeated,
+    /// Dimensions without sizes.
+    #[error("the tensor has {ndim} dimensions but its shape is NULL")]
+    NoShape {
+        /// Their number.
+        ndim: i64,
+    },
+    /// An offset that leads out of memory.
+    #[error("the DLPack tensor's byte offset {offset} leads out of memory")]
+    FarOffset {
+        /// The offset.
+        offset: u64,
+    },
     /// Elements without data.
     #[error("the tensor has {nbytes} bytes of elements but its data is NULL")]
     NoData {
@@ -81,10 +129,16 @@ pub enum Error {
 impl Report for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::NoData { .. } | Error::TooShort { .. } | Error::Stride { .. } => {
-                Kind::InvalidArgument
-            }
+            Error::NoData { .. }
+            | Error::FarOffset { .. }
+            | Error::NoShape { .. }
+            | Error::TooShort { .. }
+            | Error::Stride { .. } => Kind::InvalidArgument,
             Error::Misaligned { .. } => Kind::Misaligned,
+            Error::NoDlPack { .. } | Error::DlPackType { .. } => Kind::DType,
+            Error::DlPackVersion { .. } | Error::DlPackDevice { .. } | Error::Repeated => {
+                Kind::Unsupported
+            }
             _ => Kind::Shape,
         }
     }

@@ -1,5 +1,6 @@
 //! Tensors: a dtype, a shape and strides over borrowed bytes.
 
+pub mod dlpack;
 mod error;
 mod lent;
 mod shape;

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use adit_core::dtype::DType;
-use adit_core::map::{Data, RealStorage, Region, Storage};
-use adit_core::record::{GatherIo, Gathered, RecordReader, RecordWriter, Result};
+use adit_core::map::{Data, Io, RealStorage, Region, Storage};
+use adit_core::record::{GatherOptions, Gathered, RecordReader, RecordWriter, Result};
 use adit_core::tensor::{Lent, MAX_DIMS, Shape, TensorView};
 
 /// A folder of its own on the disk, removed when dropped.
@@ -178,10 +178,18 @@ pub fn gather(
     field: usize,
     indices: &[u64],
     capacity: usize,
-    io: GatherIo,
+    io: Io,
 ) -> Result<(Gathered, Vec<u8>)> {
     let mut out = vec![MaybeUninit::new(0xAAu8); capacity];
-    let gathered = reader.gather(field, indices, &mut out, io)?;
+    let gathered = reader.gather(
+        field,
+        indices,
+        &mut out,
+        &GatherOptions {
+            io,
+            ..GatherOptions::default()
+        },
+    )?;
     // SAFETY: every byte was initialised when `out` was made.
     let bytes = out.iter().map(|byte| unsafe { byte.assume_init() });
     let bytes: Vec<u8> = bytes.collect();

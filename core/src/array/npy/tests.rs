@@ -11,7 +11,7 @@ fn read(major: u8, header: &[u8]) -> std::result::Result<Header, Fault> {
         header_offset: 10,
         header_len: header.len() as u64,
     };
-    parse(header, &prefix)
+    parse(header, &prefix, None)
 }
 
 fn dims(shape: &str) -> Option<Vec<i64>> {
@@ -34,12 +34,14 @@ fn accepts(header: &str) -> bool {
 fn all_fields_of_a_header() {
     let header = b"{'descr': '>c16', 'fortran_order': True, 'shape': (3, 0, 12), }      \n";
     let expected = Header {
+        format: Format::Npy,
         dtype: DType::Complex128,
         big_endian: true,
         fortran_order: true,
         dims: vec![3, 0, 12],
         descr_offset: 20,
         shape_offset: 60,
+        shape_end: 70,
         data_offset: 10 + header.len() as u64,
     };
     for major in 1..=3 {

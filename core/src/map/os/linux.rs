@@ -1,7 +1,9 @@
 //! Linux.
 
+mod space;
+
 use std::ffi::CString;
-use std::fs::{File, FileType, OpenOptions};
+use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd};
@@ -11,7 +13,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Once, OnceLock};
 
+pub(in crate::map) use space::{allocate, fill_holes};
+
 use super::MemoryAdvice;
+use crate::map::region::Region;
 use crate::map::storage::{FileId, FileInfo, FileKind};
 
 pub(in crate::map) fn page_size() -> usize {
@@ -79,13 +84,16 @@ fn duplicate_of(descriptor: libc::c_int) -> io::Result<File> {
 /// O_NONBLOCK keeps the open of a FIFO without a writer from waiting; it has no effect on the
 /// regular files that are then let through.
 pub(in crate::map) fn open_for_reading(path: &Path) -> io::Result<File> {
+    open_existing(path, OpenOptions::new().read(true))
+}
+
+pub(in crate::map) fn open_for_writing(path: &Path) -> io::Result<File> {
+    open_existing(path, OpenOptions::new().read(true).write(true))
+}
+
+fn open_existing(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    keep_off_standard_descriptors(
-        OpenOptions::new()
-            .read(true)
-            .custom_flags(flags)
-            .open(path)?,
-    )
+    keep_off_standard_descriptors(options.custom_flags(flags).open(path)?)
 }
 
 pub(in crate::map) fn create_new(path: &Path) -> io::Result<File> {
@@ -113,17 +121,16 @@ pub(in crate::map) fn kind(of: FileType) -> FileKind {
     }
 }
 
-pub(in crate::map) fn info(file: &File) -> io::Result<FileInfo> {
-    let meta = file.metadata()?;
+pub(in crate::map) fn info(meta: &Metadata) -> FileInfo {
     let id = Some(FileId {
         device: meta.dev(),
         inode: meta.ino(),
     });
-    Ok(FileInfo {
+    FileInfo {
         len: meta.len(),
         kind: kind(meta.file_type()),
         id,
-    })
+    }
 }
 
 /// The error number that the system gives for reading a folder.
@@ -174,16 +181,35 @@ pub(in crate::map) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io
     file.write_all_at(bytes, offset)
 }
 
-pub(in crate::map) fn allocate(file: &File, len: u64) -> io::Result<()> {
-    let len = libc::off_t::try_from(len).map_err(|_| io::ErrorKind::FileTooLarge)?;
-    if len == 0 {
-        return Ok(());
+pub(in crate::map) fn write_region_at(
+    file: &File,
+    bytes: Region<'_>,
+    offset: u64,
+) -> io::Result<()> {
+    let mut done: u64 = 0;
+    while let Some(rest) = bytes
+        .slice(done, bytes.len() as u64 - done)
+        .filter(|rest| !rest.is_empty())
+    {
+        let at = offset
+            .checked_add(done)
+            .and_then(|at| libc::off_t::try_from(at).ok())
+            .ok_or(io::ErrorKind::FileTooLarge)?;
+        // SAFETY: the region's bytes are mapped for its lifetime; the kernel reads them, and
+        // answers EFAULT where the file behind the map has ended.
+        let wrote = unsafe { libc::pwrite(file.as_raw_fd(), rest.as_ptr().cast(), rest.len(), at) };
+        match u64::try_from(wrote) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(wrote) => done += wrote,
+            Err(_) => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+        }
     }
-    // SAFETY: posix_fallocate works on the descriptor alone.
-    match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, len) } {
-        0 => Ok(()),
-        code => Err(io::Error::from_raw_os_error(code)),
-    }
+    Ok(())
 }
 
 pub(in crate::map) fn sync_folder(folder: &Path) -> io::Result<()> {

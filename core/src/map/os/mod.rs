@@ -14,6 +14,20 @@ mod portable;
 #[cfg(any(not(target_os = "linux"), adit_portable))]
 pub(super) use portable::*;
 
+/// The process that something was made in: a forked child is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Owner(Process);
+
+impl Owner {
+    pub(crate) fn this_process() -> Owner {
+        Owner(process())
+    }
+
+    pub(crate) fn is_this_process(self) -> bool {
+        self == Owner::this_process()
+    }
+}
+
 /// Advice on a stretch of mapped memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MemoryAdvice {

@@ -1,12 +1,13 @@
 //! Any other system: the standard library's means. Advice does nothing, residency isn't known.
 
-use std::fs::{self, File, FileType, OpenOptions};
+use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
 use std::path::Path;
 
 use super::MemoryAdvice;
-use crate::map::storage::{FileInfo, FileKind};
+use crate::map::region::Region;
+use crate::map::storage::{FileId, FileInfo, FileKind};
 
 pub(in crate::map) fn page_size() -> usize {
     // The largest page of the systems in question: aligned to it is aligned to any of them.
@@ -20,13 +21,21 @@ pub(in crate::map) fn process() -> Process {
 }
 
 pub(in crate::map) fn open_for_reading(path: &Path) -> io::Result<File> {
+    open_existing(path, OpenOptions::new().read(true))
+}
+
+pub(in crate::map) fn open_for_writing(path: &Path) -> io::Result<File> {
+    open_existing(path, OpenOptions::new().read(true).write(true))
+}
+
+fn open_existing(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     if !fs::metadata(path)?.is_file() && !fs::metadata(path)?.is_dir() {
         return Err(io::Error::new(
             io::ErrorKind::Unsupported,
             "not a regular file",
         ));
     }
-    OpenOptions::new().read(true).open(path)
+    options.open(path)
 }
 
 pub(in crate::map) fn create_new(path: &Path) -> io::Result<File> {
@@ -49,13 +58,26 @@ pub(in crate::map) fn kind(of: FileType) -> FileKind {
     }
 }
 
-pub(in crate::map) fn info(file: &File) -> io::Result<FileInfo> {
-    let meta = file.metadata()?;
-    Ok(FileInfo {
+pub(in crate::map) fn info(meta: &Metadata) -> FileInfo {
+    FileInfo {
         len: meta.len(),
         kind: kind(meta.file_type()),
-        id: None,
+        id: id(meta),
+    }
+}
+
+#[cfg(unix)]
+fn id(meta: &Metadata) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt;
+    Some(FileId {
+        device: meta.dev(),
+        inode: meta.ino(),
     })
+}
+
+#[cfg(not(unix))]
+fn id(_: &Metadata) -> Option<FileId> {
+    None
 }
 
 pub(in crate::map) const IS_A_FOLDER: i32 = 0;
@@ -129,6 +151,27 @@ pub(in crate::map) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io
             written => done += written,
         }
     }
+    Ok(())
+}
+
+/// Bytes that are copied from a map at once.
+const PIECE: usize = 64 << 10;
+
+pub(in crate::map) fn write_region_at(
+    file: &File,
+    bytes: Region<'_>,
+    offset: u64,
+) -> io::Result<()> {
+    for start in (0..bytes.len()).step_by(PIECE) {
+        let len = PIECE.min(bytes.len() - start);
+        let piece = bytes.to_vec(start as u64, len);
+        let piece = piece.ok_or(io::ErrorKind::OutOfMemory)?;
+        write_all_at(file, &piece, offset + start as u64)?;
+    }
+    Ok(())
+}
+
+pub(in crate::map) fn fill_holes(_: &File, _: u64) -> io::Result<()> {
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The seam between what writes files and the disk.
 
+mod lock;
 mod real;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
@@ -8,13 +9,15 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use lock::FileLock;
 pub(crate) use real::RealFile;
 pub use real::RealStorage;
 
 use super::mapping::{MapMode, Mapping};
+use super::region::Region;
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub struct FileInfo {
 pub trait Storage: fmt::Debug + Send + Sync {
     /// Opens what stands at `path` for reading; never waits for a FIFO's other end.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
+    /// As `open`, for reading and writing.
+    fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
     /// Creates a file that must not exist, for reading and writing.
     fn create_new(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>>;
     /// As `create_new`, with the permissions of the file at `like` where there is one and the
@@ -68,6 +73,14 @@ pub trait Storage: fmt::Debug + Send + Sync {
     }
     /// What stands at `path`, if anything; a symbolic link is not followed.
     fn kind(&self, path: &Path) -> io::Result<Option<FileKind>>;
+    /// What the file at `path` is, symbolic links followed.
+    fn info(&self, path: &Path) -> io::Result<FileInfo> {
+        self.open(path)?.info()
+    }
+    /// The absolute path of what stands at `path`, symbolic links followed where there are any.
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        std::path::absolute(path)
+    }
     /// Gives a file another name in one step, replacing what stood there.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// As `rename`, but fails with `AlreadyExists` where something stands at `to`.
@@ -86,12 +99,27 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     fn read_at(&self, out: &mut [MaybeUninit<u8>], offset: u64) -> io::Result<usize>;
     /// Writes all of `bytes` at `offset`.
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
-    /// Makes sure that the first `len` bytes have their space on the disk.
+    /// As `write_all_at`, from mapped bytes: of a map that was cut it is an error, not a fault.
+    fn write_region_at(&self, bytes: Region<'_>, offset: u64) -> io::Result<()>;
+    /// Makes sure that the first `len` bytes have their space on the disk; a shorter file grows.
     fn allocate(&self, len: u64) -> io::Result<()>;
     /// Makes the bytes and the length durable. After an error nothing can be said of what was
     /// written since the last sync, not even if a second call succeeds.
     fn sync(&self) -> io::Result<()>;
-    /// Maps `len` bytes at `offset`.
+    /// Gives the holes in the first `len` bytes their space, where the file system can: others may
+    /// have the file mapped. Its contents and length stay as they are.
+    fn fill_holes(&self, len: u64) -> io::Result<()>;
+    /// As `sync`, of the bytes and what is needed to read them.
+    fn sync_data(&self) -> io::Result<()>;
+    /// Whether this open file now has the lock that one open file at a time can have. It ends when
+    /// the file is closed, by all processes that have it open.
+    fn try_lock(&self) -> io::Result<bool>;
+    /// Gives the lock back, for all processes that have this open file.
+    fn unlock(&self) -> io::Result<()> {
+        Ok(())
+    }
+    /// Maps `len` bytes at `offset`; past the end of the file, a touch is a fault until the file
+    /// has grown.
     fn map(&self, offset: u64, len: usize, mode: MapMode) -> io::Result<Mapping>;
     /// The real file, for advice to the kernel; none in a simulation.
     fn os_file(&self) -> Option<&File>;

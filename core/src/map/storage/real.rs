@@ -1,14 +1,15 @@
 //! The disk.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::mem::MaybeUninit;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{FileInfo, FileKind, Storage, StorageFile};
 use crate::map::mapping::{MapMode, Mapping};
 use crate::map::os;
+use crate::map::region::Region;
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,6 +22,10 @@ pub(crate) struct RealFile(pub(crate) File);
 impl Storage for RealStorage {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
         Ok(Arc::new(RealFile(os::open_for_reading(path)?)))
+    }
+
+    fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        Ok(Arc::new(RealFile(os::open_for_writing(path)?)))
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
@@ -47,6 +52,15 @@ impl Storage for RealStorage {
         }
     }
 
+    fn info(&self, path: &Path) -> io::Result<FileInfo> {
+        Ok(os::info(&fs::metadata(path)?))
+    }
+
+    fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
+        // Files that were removed have names in /proc that stand for them and name no path.
+        fs::canonicalize(path).or_else(|_| std::path::absolute(path))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }
@@ -66,7 +80,7 @@ impl Storage for RealStorage {
 
 impl StorageFile for RealFile {
     fn info(&self) -> io::Result<FileInfo> {
-        os::info(&self.0)
+        Ok(os::info(&self.0.metadata()?))
     }
 
     fn read_at(&self, out: &mut [MaybeUninit<u8>], offset: u64) -> io::Result<usize> {
@@ -77,12 +91,36 @@ impl StorageFile for RealFile {
         os::write_all_at(&self.0, bytes, offset)
     }
 
+    fn write_region_at(&self, bytes: Region<'_>, offset: u64) -> io::Result<()> {
+        os::write_region_at(&self.0, bytes, offset)
+    }
+
     fn allocate(&self, len: u64) -> io::Result<()> {
         os::allocate(&self.0, len)
     }
 
+    fn fill_holes(&self, len: u64) -> io::Result<()> {
+        os::fill_holes(&self.0, len)
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.0.sync_all()
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        self.0.unlock()
     }
 
     fn map(&self, offset: u64, len: usize, mode: MapMode) -> io::Result<Mapping> {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::SECTOR;
 use super::inode::{Change, Inode, Share};
 use super::names::{Names, key};
 use super::rng::Rng;
@@ -87,6 +88,7 @@ pub(super) struct Disk {
     in_flight: Option<Call>,
     pub(super) ignore_sync: bool,
     pub(super) ignore_folder_sync: bool,
+    pub(super) whole_sectors: bool,
 }
 
 impl Disk {
@@ -228,7 +230,12 @@ impl Disk {
                 offset,
                 mut bytes,
             } => {
-                bytes.truncate(rng.up_to(bytes.len().saturating_sub(1)));
+                let mut part = rng.up_to(bytes.len().saturating_sub(1));
+                if self.whole_sectors {
+                    part =
+                        part.saturating_sub(offset.saturating_add(part as u64) as usize % SECTOR);
+                }
+                bytes.truncate(part);
                 Call::Write {
                     inode,
                     offset,

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use super::disk::{Call, Disk};
 use super::lock;
 use crate::map::mapping::{MapMode, Mapping};
+use crate::map::region::Region;
 use crate::map::storage::{FileId, FileInfo, FileKind, StorageFile};
 
 /// Stays good when its name is removed or given to another file, as a descriptor does.
@@ -78,6 +79,11 @@ impl StorageFile for SimFile {
         })
     }
 
+    fn write_region_at(&self, bytes: Region<'_>, offset: u64) -> io::Result<()> {
+        let bytes = bytes.to_vec(0, bytes.len());
+        self.write_all_at(&bytes.ok_or(io::ErrorKind::OutOfMemory)?, offset)
+    }
+
     fn allocate(&self, len: u64) -> io::Result<()> {
         self.check_writable()?;
         let inode = self.inode;
@@ -89,8 +95,22 @@ impl StorageFile for SimFile {
         lock(&self.disk).call(Call::Sync { inode })
     }
 
-    /// The bytes as they are now: later writes don't show. A range past the end of the file, where
-    /// a touch would be a fault, is refused.
+    /// There are none.
+    fn fill_holes(&self, _len: u64) -> io::Result<()> {
+        self.check_writable()
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.sync()
+    }
+
+    /// Nobody else is there.
+    fn try_lock(&self) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// The bytes as they are now: later writes to the file don't show, nor do those to the map. A
+    /// range past the end of the file, where a touch would be a fault, is refused.
     fn map(&self, offset: u64, len: usize, mode: MapMode) -> io::Result<Mapping> {
         let bytes = self.live(|bytes| {
             let start = usize::try_from(offset).ok()?;

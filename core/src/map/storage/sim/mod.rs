@@ -81,6 +81,12 @@ impl SimStorage {
         self.lock().ignore_folder_sync = true;
     }
 
+    /// From now on a write that is cut short ends at a sector's end, or does nothing: as on a
+    /// system that copies to its page cache by pages, which no signal interrupts.
+    pub fn cut_at_sectors(&self) {
+        self.lock().whole_sectors = true;
+    }
+
     /// The disk after a power cut now, as one of the ways that `seed` stands for.
     ///
     /// This disk is left as it is. The new one counts its calls from 0, has no failures planned
@@ -157,6 +163,13 @@ impl Storage for SimStorage {
         disk.alive()?;
         let inode = disk.names.find(&key(path))?;
         Ok(self.file(inode, false))
+    }
+
+    fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {
+        let disk = self.lock();
+        disk.alive()?;
+        let inode = disk.names.find(&key(path))?;
+        Ok(self.file(inode, true))
     }
 
     fn create_new(&self, path: &Path) -> io::Result<Arc<dyn StorageFile>> {

@@ -11,15 +11,18 @@
 //! Threads: functions that take a `const adit_record_reader *` may run at the same time on any
 //! threads; closing needs the caller's exclusion.
 
+mod gather;
+
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use adit_core::record::{FIELDS, GatherIo, RecordReader};
+use adit_core::map::Io;
+use adit_core::record::{FIELDS, RecordReader};
 
 use crate::boundary::{
-    DimsOut, Failure, Handle, Opaque, Options, Out, SizedOut, Zeroable, buffer_of, choose, close,
-    guard, guard_handle, init_options, into_raw, path_argument, peek, progress_of, read_options,
-    refuse_reserved, slice,
+    DimsOut, Failure, Handle, Opaque, Options, Out, SizedOut, Zeroable, choose, close, guard,
+    guard_handle, init_options, into_raw, path_argument, peek, progress_of, read_options,
+    refuse_reserved,
 };
 use crate::callbacks::adit_progress_fn;
 use crate::data::{SharedData, adit_data, adit_data_options, data_options};
@@ -58,27 +61,12 @@ pub struct adit_record_reader_options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum adit_io {
-    /// As is best; here from the map.
+    /// As is best: records from the map, arrays from the file.
     ADIT_IO_AUTO = 0,
     /// From the map. A file cut during the call is SIGBUS; one cut before or after is seen.
     ADIT_IO_MAP = 1,
     /// By pread: a file cut at any time is ADIT_ERR_TRUNCATED.
     ADIT_IO_READ = 2,
-}
-
-/// How to gather. Zero in any field means the default.
-#[allow(non_camel_case_types, reason = "the name in C")]
-#[derive(Clone, Copy, Debug)]
-#[repr(C)]
-pub struct adit_gather_options {
-    /// sizeof(adit_gather_options).
-    pub struct_size: usize,
-    /// An adit_io.
-    pub io: i32,
-    /// Zero.
-    pub reserved0: u32,
-    /// Zeros.
-    pub reserved: [u64; 4],
 }
 
 /// What a verification found.
@@ -100,15 +88,11 @@ pub struct adit_record_verification {
 //@ /** The default options. */
 //@ #define ADIT_RECORD_READER_OPTIONS_INIT \
 //@     { sizeof(adit_record_reader_options), NULL, { 0, 0, 0, 0 } }
-//@ /** The default options. */
-//@ #define ADIT_GATHER_OPTIONS_INIT { sizeof(adit_gather_options), 0, 0, { 0, 0, 0, 0 } }
 //@ /** To be filled. */
 //@ #define ADIT_RECORD_VERIFICATION_INIT { sizeof(adit_record_verification), 0, 0, 0 }
 
 // SAFETY: repr(C), a usize first, no padding, and zeros are a null pointer and numbers.
 unsafe impl Options for adit_record_reader_options {}
-// SAFETY: repr(C), a usize first, no padding, and zeros are numbers.
-unsafe impl Options for adit_gather_options {}
 // SAFETY: zeros are numbers.
 unsafe impl Zeroable for adit_record_verification {}
 
@@ -119,14 +103,6 @@ pub unsafe extern "C" fn adit_record_reader_options_init(
     options: *mut adit_record_reader_options,
     size: usize,
 ) {
-    // SAFETY: NULL or writable for `size` bytes, as the header asks.
-    unsafe { init_options(options, size) };
-}
-
-/// Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
-/// nothing.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn adit_gather_options_init(options: *mut adit_gather_options, size: usize) {
     // SAFETY: NULL or writable for `size` bytes, as the header asks.
     unsafe { init_options(options, size) };
 }
@@ -303,59 +279,13 @@ pub unsafe extern "C" fn adit_record_reader_shape(
     unsafe { guard_handle(reader, err, body) }
 }
 
-/// Copies field `field` of the `n` records `indices`, in that order, repeats allowed, to the start
-/// of `buffer`, which has `len` bytes: the field's nbytes of a record times `n` are needed. All of
-/// the records must have the same dtype and shape in this field. `options` may be NULL; `tensor`,
-/// which may be NULL, is filled to describe what is in the buffer: n, then a record's dimensions.
-///
-/// The records need not lie aligned in the file. On failure the contents of `buffer` are
-/// undefined. From the map, a file that another process cuts during the call is SIGBUS; ADIT_IO_READ
-/// answers ADIT_ERR_TRUNCATED at any time.
-///
-/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such record or field, a buffer
-/// too small), ADIT_ERR_SHAPE (records that differ; the error's index is the record's number),
-/// ADIT_ERR_MALFORMED, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED (a record with over 7
-/// dimensions, options of a later version).
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn adit_record_reader_gather(
-    reader: *const adit_record_reader,
-    field: usize,
-    indices: *const u64,
-    n: usize,
-    buffer: *mut c_void,
-    len: u64,
-    options: *const adit_gather_options,
-    tensor: *mut adit_tensor,
-    err: *mut *mut adit_error,
-) -> adit_status {
-    // SAFETY: NULL or writable, as the header asks.
-    let out = unsafe { Out::zeroed(tensor) };
-    let body = |reader: &RecordReader| {
-        // SAFETY: NULL or options, as the header asks.
-        let options = unsafe { read_options(options, "options") }?;
-        refuse_reserved(&options.reserved, "options")?;
-        refuse_reserved(&[options.reserved0.into()], "options")?;
-        let table = [
-            (adit_io::ADIT_IO_AUTO as i32, GatherIo::Auto),
-            (adit_io::ADIT_IO_MAP as i32, GatherIo::Map),
-            (adit_io::ADIT_IO_READ as i32, GatherIo::Read),
-        ];
-        let io = choose(options.io, "options->io", "adit_io", &table)?;
-        // SAFETY: readable for n numbers, as the header asks.
-        let indices = unsafe { slice(indices, n, "indices") }?;
-        // SAFETY: writable for len bytes, as the header asks.
-        let room = unsafe { buffer_of(buffer, len) }?;
-        let found = reader.gather(field, indices, room, io)?;
-        out.set(adit_tensor::in_buffer(
-            buffer,
-            found.bytes,
-            found.dtype,
-            found.shape,
-        ));
-        Ok(())
-    };
-    // SAFETY: NULL or an open handle, NULL or writable, as the header asks.
-    unsafe { guard_handle(reader, err, body) }
+pub(crate) fn io_argument(io: i32, parameter: &str) -> Result<Io, Failure> {
+    let table = [
+        (adit_io::ADIT_IO_AUTO as i32, Io::Auto),
+        (adit_io::ADIT_IO_MAP as i32, Io::Map),
+        (adit_io::ADIT_IO_READ as i32, Io::Read),
+    ];
+    choose(io, parameter, "adit_io", &table)
 }
 
 /// Reads all records by pread and checks each. Damaged ones are passed over and counted; the
