@@ -12,11 +12,17 @@ has_libunwind() {
     { ldconfig -p || /sbin/ldconfig -p; } 2> /dev/null | grep -q 'libunwind\.so\.8 '
 }
 
+# The modules that python3 -m venv makes environments with, which Debian keeps apart.
+has_venv() {
+    python3 -c 'import ensurepip, venv' 2> /dev/null
+}
+
 missing() {
     for tool in "${!packages[@]}"; do
         command -v "$tool" > /dev/null || echo "${packages[$tool]}"
     done
     [ "$(uname -s)" != Linux ] || has_libunwind || echo libunwind8
+    has_venv || echo python3-venv
 }
 
 wanted=$(missing | sort -u)

@@ -1,0 +1,145 @@
+//! NumPy, ml_dtypes and the gguf package as judges: each script of `tests/python`, by ctypes on the
+//! shared library.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    reason = "tests"
+)]
+#![cfg(target_os = "linux")]
+
+#[allow(dead_code, reason = "the C programs need more of it")]
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use support::library::library;
+use support::program::Scratch;
+use support::skip::{pass_on, skip};
+use support::{builds, root, run};
+
+macro_rules! scripts {
+    ($($name:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                check(stringify!($name));
+            }
+        )*
+        const SCRIPTS: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+scripts! {
+    convert,
+    dequantize,
+    dlpack,
+    kernels,
+    mmap_format,
+    npy_hostile,
+    npy_read,
+    npy_write,
+    structs,
+}
+
+/// What the scripts import.
+const MODULES: [&str; 4] = ["adit", "header", "modes", "oracle"];
+
+#[test]
+fn every_script_is_run() {
+    let entries = fs::read_dir(scripts()).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut there: Vec<String> = paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "py"))
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .filter(|name| !MODULES.contains(&name.as_str()))
+        .collect();
+    there.sort();
+    assert_eq!(there, SCRIPTS);
+}
+
+fn scripts() -> PathBuf {
+    root().join("tests/python")
+}
+
+/// Runs a script, which must end well.
+fn check(name: &str) {
+    let python = match python() {
+        Ok(python) => python,
+        Err(missing) => return skip(&format!("Python: {name}"), missing),
+    };
+    let scratch = Scratch::new(&format!("python-{name}"));
+    let mut command = isolated(python);
+    command
+        .arg(scripts().join(name).with_extension("py"))
+        .env("ADIT_LIBRARY", library().shared())
+        .env("TMPDIR", scratch.path())
+        .current_dir(scratch.path());
+    let (output, text) = run(&mut command);
+    pass_on(name, &text);
+    assert!(
+        output.status.success(),
+        "{command:?}\nended with {} and said:\n{text}",
+        output.status
+    );
+    println!("{command:?}: {text}");
+}
+
+/// An interpreter that neither the user's packages nor the environment reach, and that leaves no
+/// bytecode beside the scripts.
+fn isolated(python: &Path) -> Command {
+    let mut command = Command::new(python);
+    command.args(["-E", "-s", "-B"]);
+    command
+}
+
+/// The interpreter of an environment that has the packages, made once, or what is missing.
+fn python() -> Result<&'static Path, &'static str> {
+    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let python = PYTHON.get_or_init(environment);
+    python.as_deref().map_err(String::as_str)
+}
+
+/// Makes the environment, or finds it made for this Python and these requirements.
+fn environment() -> Result<PathBuf, String> {
+    let folder = builds().join("python");
+    let requirements = scripts().join("requirements.txt");
+    let mut about = Command::new("python3");
+    about.args(["-c", "import sys; print(sys.executable, sys.version)"]);
+    let about = succeeded(&mut about).map_err(|_| "python3")?;
+    let wanted = about + &fs::read_to_string(&requirements).unwrap();
+
+    let python = folder.join("bin/python");
+    // Written last: without it the environment isn't whole.
+    let stamp = folder.join("made-of.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) {
+        return Ok(python);
+    }
+    let mut venv = isolated(Path::new("python3"));
+    venv.args(["-m", "venv", "--clear"]).arg(&folder);
+    succeeded(&mut venv).map_err(|said| format!("python3-venv: {said}"))?;
+    let mut install = isolated(&python);
+    install
+        .args(["-m", "pip", "install", "--quiet", "--no-input"])
+        .args(["--disable-pip-version-check", "--retries", "1"])
+        .args(["--only-binary", ":all:", "--requirement"])
+        .arg(&requirements);
+    succeeded(&mut install).map_err(|said| format!("Python packages: {said}"))?;
+    fs::write(stamp, wanted).unwrap();
+    Ok(python)
+}
+
+/// What a command said that succeeded, or the last line of one that didn't.
+fn succeeded(command: &mut Command) -> Result<String, String> {
+    let output = command.output().map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = said.lines().rfind(|line| !line.trim().is_empty());
+    Err(line.unwrap_or("no reason given").trim().to_owned())
+}
