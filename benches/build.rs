@@ -17,11 +17,14 @@ fn main() -> Result<(), String> {
     }
     let file = Path::new(&folder).join("libadit.so");
     if !file.is_file() {
-        return Err(format!("ADIT_LIB_DIR is {folder}, but there is no libadit.so"));
+        return Err(format!(
+            "ADIT_LIB_DIR is {folder}, but there is no libadit.so"
+        ));
     }
     println!("cargo:rerun-if-changed={}", file.display());
     println!("cargo:rustc-link-search=native={folder}");
     println!("cargo:rustc-link-arg=-Wl,-rpath,{folder}");
+    println!("cargo:rustc-env=BENCH_LIBRARY={}", file.display());
     println!("cargo:rustc-env=BENCH_RUSTC={}", compiler());
     Ok(())
 }

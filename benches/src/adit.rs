@@ -5,22 +5,53 @@
 //! **`, as careful programs do.
 
 mod array;
+pub mod kernel;
 mod record;
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::marker::PhantomData;
 use std::path::Path;
 
-pub use array::Array;
+pub use array::{Array, Format, Io};
+#[cfg(test)]
+pub use dtypes::{F64, I8, I16, I32, I64, U8, U16, U32, U64};
 pub use record::{Reader, Writer};
 
 use crate::Result;
 
 /// `ADIT_DTYPE_F16`.
-#[cfg(test)]
 pub const F16: i32 = 10;
 /// `ADIT_DTYPE_F32`.
 pub const F32: i32 = 12;
+/// `ADIT_DTYPE_F8_E4M3FN`.
+pub const F8_E4M3FN: i32 = 14;
+/// `ADIT_DTYPE_F8_E5M2`.
+pub const F8_E5M2: i32 = 15;
+/// The block dtypes are from here on, in ggml's numbering.
+pub const GGML: i32 = 100;
+
+/// The numbers of `adit_dtype` that files of peers have.
+#[cfg(test)]
+mod dtypes {
+    /// `ADIT_DTYPE_I8`.
+    pub const I8: i32 = 2;
+    /// `ADIT_DTYPE_I16`.
+    pub const I16: i32 = 3;
+    /// `ADIT_DTYPE_I32`.
+    pub const I32: i32 = 4;
+    /// `ADIT_DTYPE_I64`.
+    pub const I64: i32 = 5;
+    /// `ADIT_DTYPE_U8`.
+    pub const U8: i32 = 6;
+    /// `ADIT_DTYPE_U16`.
+    pub const U16: i32 = 7;
+    /// `ADIT_DTYPE_U32`.
+    pub const U32: i32 = 8;
+    /// `ADIT_DTYPE_U64`.
+    pub const U64: i32 = 9;
+    /// `ADIT_DTYPE_F64`.
+    pub const F64: i32 = 13;
+}
 
 /// `adit_error`.
 #[repr(C)]

@@ -1,7 +1,7 @@
 //! 256 random records of 12 KiB from a large file in the page cache, copied into one buffer.
 //!
 //! Each side of each round has record numbers of its own: what one side has just read must not
-//! lie in the cache for the next. Bytes are counted once, as `shared/design/kernels.md` does.
+//! lie in the cache for the next. Bytes are counted once.
 
 use std::hint::black_box;
 use std::mem::MaybeUninit;
@@ -15,7 +15,7 @@ use crate::harness::{Side, Unit, interleave, report, time};
 use crate::machine::{free_bytes, free_memory, libc};
 use crate::memory::{HugeBuffer, PlainMap, bytes_of, copy};
 use crate::sum::sum;
-use crate::{Context, RUMUS, Result};
+use crate::{Context, RUMUS, Result, rows};
 
 const BATCH: usize = 256;
 const BATCH_BYTES: usize = BATCH * IMAGE_BYTES;
@@ -57,7 +57,8 @@ pub fn run(context: &Context) -> Result<()> {
         set.plain.bytes().len(),
         huge_kilobytes()
     );
-    measure(context, &set, buffer)
+    measure(context, &set, buffer)?;
+    rows::measure(context, &set.plain, set.records)
 }
 
 fn measure(context: &Context, set: &Set, buffer: HugeBuffer) -> Result<()> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::mem::MaybeUninit;
 use std::path::Path;
 
-use crate::{Context, RUMUS, Result, adit};
+use crate::{Context, PEERS, Result, adit};
 
 /// Prints machine, builds and rounds.
 pub fn describe(context: &Context) {
@@ -14,7 +14,8 @@ pub fn describe(context: &Context) {
     println!("# kernel: {}; {}", kernel(), libc());
     println!("# ours: {}", adit::build_info());
     println!(
-        "# peer: {RUMUS}, {}, in this program with fat LTO",
+        "# peers: {}; {}, in this program with fat LTO",
+        PEERS.join(", "),
         env!("BENCH_RUSTC")
     );
     println!(

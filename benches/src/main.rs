@@ -1,29 +1,47 @@
-//! Adit measured side by side with rumus 0.3.1 and with what the machine can do.
+//! Adit measured side by side with its peers and with what the machine can do.
 //!
 //! ```text
 //! ADIT_LIB_DIR=DIR cargo run --release --manifest-path benches/Cargo.toml [-- NAME ...]
 //! ```
 //!
-//! Without names every benchmark runs, else those whose names contain one of them. A line
-//! `RATIO`, tab, name, ours, the peer's, ratio, the peer's name and version has a ratio above 1
-//! where ours is faster; other lines start with `#`. Numbers are medians of rounds in which the
-//! sides ran in turn. Rates count payload bytes once, not once read and once written.
+//! Without names every benchmark runs, else those whose names contain one of them; names can stand
+//! in `ADIT_BENCH_ONLY` too, spaces between them. A line `RATIO`, tab, name, ours, the peer's,
+//! ratio, the peer's name and version has a ratio above 1 where ours is faster; other lines start
+//! with `#`. Numbers are medians of rounds in which the sides ran in turn; but for `append`, which
+//! waits for a disk, they are of the time that the thread had a CPU, so that other programs on the
+//! machine count for less. Rates count payload bytes once, not once read and once written; those of
+//! conversions, which read and write different numbers of bytes, count both, and say so.
 //!
 //! `ADIT_BENCH_ROUNDS` sets the number of rounds, `ADIT_BENCH_DIR` the folder for data files (2 GB
 //! free; else they lie below cargo's target folder). They are removed at the end.
+//!
+//! Peers that cargo doesn't bring are left out with a line where they are missing:
+//! `ADIT_PYTHON` names a Python with NumPy, and ml_dtypes for bf16 (else
+//! `bench-python/bin/python3` below cargo's target folder, where a venv can lie), and `ADIT_GGML`
+//! ggml's `libggml-base.so`, such as the one in the npm package `@node-llama-cpp/linux-x64`.
 
 mod adit;
 mod append;
+mod arena;
+mod blocks;
+mod convert;
+mod copy;
+mod cow;
+mod crc;
 mod data;
 mod gather;
 mod get;
+mod ggml;
 mod harness;
 #[cfg(test)]
 mod interop;
 mod machine;
 mod memory;
 mod npy;
+mod numpy;
 mod open;
+mod read;
+mod rows;
 mod scratch;
 mod sum;
 
@@ -42,18 +60,30 @@ struct Context {
 
 type Benchmark = fn(&Context) -> Result<()>;
 
-const BENCHMARKS: [(&str, Benchmark); 5] = [
+const BENCHMARKS: [(&str, Benchmark); 13] = [
     ("append", append::run),
     ("get", get::run),
     ("open", open::run),
     ("gather", gather::run),
     ("npy", npy::run),
+    ("cow", cow::run),
+    ("read", read::run),
+    ("copy", copy::run),
+    ("convert", convert::run),
+    ("blocks", blocks::run),
+    ("crc", crc::run),
+    ("numpy", numpy::run),
+    ("ggml", ggml::run),
 ];
 
 const LEAST_ROUNDS: usize = 7;
 
-/// The peer, as `Cargo.toml` pins it.
+// The peers, as `Cargo.toml` pins them.
+const FERRAY: &str = "ferray-io 0.5.0";
+const HALF: &str = "half 2.7.1";
 const RUMUS: &str = "rumus 0.3.1";
+const SCIRS2: &str = "scirs2-core 0.4.2";
+const PEERS: [&str; 4] = [RUMUS, SCIRS2, FERRAY, HALF];
 
 fn main() -> ExitCode {
     match run() {
@@ -66,7 +96,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let names: Vec<String> = std::env::args().skip(1).collect();
+    let only = std::env::var("ADIT_BENCH_ONLY").unwrap_or_default();
+    let mut names: Vec<String> = std::env::args().skip(1).collect();
+    names.extend(only.split_whitespace().map(str::to_owned));
     let wanted = |name: &str| names.is_empty() || names.iter().any(|own| name.contains(own));
     let chosen: Vec<_> = BENCHMARKS.iter().filter(|(name, _)| wanted(name)).collect();
     if chosen.is_empty() {

@@ -100,6 +100,13 @@ impl HugeBuffer {
         unsafe { std::slice::from_raw_parts_mut(start, self.len) }
     }
 
+    /// The bytes, to be changed.
+    pub fn plain_mut(&mut self) -> &mut [u8] {
+        let start = self.pages.start.as_ptr().wrapping_add(self.skip);
+        // SAFETY: as in `bytes_mut`; fresh mapped memory is zeros.
+        unsafe { std::slice::from_raw_parts_mut(start, self.len) }
+    }
+
     /// The bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
@@ -114,6 +121,14 @@ impl HugeBuffer {
 pub fn copy(from: &[u8], to: &mut [MaybeUninit<u8>]) {
     let len = from.len().min(to.len());
     // SAFETY: both slices have `len` bytes, and can't overlap as one is unique.
+    unsafe { libc::memcpy(to.as_mut_ptr().cast(), from.as_ptr().cast(), len) };
+}
+
+/// As [`copy`], over bytes that are something already; `to` is as long as `from`.
+#[inline]
+pub fn copy_over(from: &[u8], to: &mut [u8]) {
+    let len = from.len().min(to.len());
+    // SAFETY: as in `copy`.
     unsafe { libc::memcpy(to.as_mut_ptr().cast(), from.as_ptr().cast(), len) };
 }
 
