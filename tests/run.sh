@@ -32,6 +32,23 @@ step "the code paths of other systems, as far as they compile here"
 RUSTFLAGS="--cfg adit_portable -D warnings" CARGO_TARGET_DIR="$target/portable" \
     $cargo check --locked -p adit-core --all-features
 
+neon=aarch64-unknown-linux-gnu
+if [ -d "$(rustc --print sysroot)/lib/rustlib/$neon" ]; then
+    RUSTFLAGS="-D warnings" $cargo check --locked -p adit-core --all-features --tests --target "$neon"
+else
+    skip "whether the NEON loops compile (rustup target add $neon)"
+fi
+
+step "whether the fuzz targets compile"
+if said=$($cargo fetch --locked --manifest-path fuzz/Cargo.toml 2>&1); then
+    $cargo check --locked --manifest-path fuzz/Cargo.toml
+elif [[ $said == *--locked* ]]; then
+    echo "$said"
+    exit 1
+else
+    skip "whether the fuzz targets compile (their crates, which can't be fetched)"
+fi
+
 step "documentation"
 make --no-print-directory docs
 
