@@ -10,13 +10,13 @@
 )]
 #![allow(missing_docs, reason = "tests")]
 
-use std::ptr;
+mod kernel_memory;
 
 use adit_core::dtype::DType;
 use adit_core::kernel::{Conversion, CpuPath, Overflow, Stores};
+use kernel_memory::{CANARY, Guarded, noise};
 
 const PLAIN: usize = 18;
-const CANARY: u8 = 0xA5;
 
 /// Pairs with vector loops, and some that go through two loops.
 const PAIRS: [(DType, DType); 24] = [
@@ -46,70 +46,6 @@ const PAIRS: [(DType, DType); 24] = [
     (DType::I64, DType::BF16),
 ];
 
-/// Pages between two that fault when touched.
-struct Guarded {
-    base: *mut u8,
-    page: usize,
-    inner: usize,
-}
-
-impl Guarded {
-    fn new(bytes: usize) -> Guarded {
-        // SAFETY: asks for a number.
-        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap();
-        let inner = bytes.next_multiple_of(page);
-        // SAFETY: new memory.
-        let base = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                inner + 2 * page,
-                libc::PROT_NONE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        assert_ne!(base, libc::MAP_FAILED);
-        let base: *mut u8 = base.cast();
-        // SAFETY: the pages between the first and the last.
-        let done = unsafe {
-            libc::mprotect(
-                base.wrapping_add(page).cast(),
-                inner,
-                libc::PROT_READ | libc::PROT_WRITE,
-            )
-        };
-        assert_eq!(done, 0);
-        Guarded { base, page, inner }
-    }
-
-    /// Right after the first guard.
-    fn first(&self) -> *mut u8 {
-        self.base.wrapping_add(self.page)
-    }
-
-    /// The last bytes before the second guard.
-    fn last(&self, bytes: usize) -> *mut u8 {
-        self.first().wrapping_add(self.inner - bytes)
-    }
-}
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        // SAFETY: what was mapped.
-        unsafe { libc::munmap(self.base.cast(), self.inner + 2 * self.page) };
-    }
-}
-
-fn bytes(count: usize) -> Vec<u8> {
-    let mut state = 1u32;
-    let mut next = || {
-        state = state.wrapping_mul(747_796_405).wrapping_add(2_891_336_453);
-        (state >> 24) as u8
-    };
-    (0..count).map(|_| next()).collect()
-}
-
 fn expected(from: DType, to: DType, input: &[u8], count: usize) -> Vec<u8> {
     let scalar = Conversion::on(CpuPath::Scalar, from, to, Overflow::Plain).unwrap();
     let mut result = vec![0; count * scalar.bytes_out()];
@@ -120,8 +56,8 @@ fn expected(from: DType, to: DType, input: &[u8], count: usize) -> Vec<u8> {
 
 #[test]
 fn nothing_is_touched_past_either_end() {
-    let (source, target) = (Guarded::new(200 * 16), Guarded::new(200 * 16));
-    let input = bytes(200 * 16);
+    let (mut source, mut target) = (Guarded::new(200 * 16), Guarded::new(200 * 16));
+    let input = noise(200 * 16);
     for (from, to) in PAIRS {
         let conversions: Vec<Conversion> = CpuPath::available()
             .map(|path| Conversion::on(path, from, to, Overflow::Plain).unwrap())
@@ -131,19 +67,16 @@ fn nothing_is_touched_past_either_end() {
             let right = expected(from, to, &input, count);
             for conversion in &conversions {
                 for stores in [Stores::Cached, Stores::Streaming] {
-                    for at_end in [false, true] {
-                        let (read, written) = if at_end {
-                            (source.last(size_in), target.last(right.len()))
-                        } else {
-                            (source.first(), target.first())
-                        };
-                        // SAFETY: between the guards.
-                        unsafe { read.copy_from_nonoverlapping(input.as_ptr(), size_in) };
+                    let ends = source
+                        .ends(size_in)
+                        .into_iter()
+                        .zip(target.ends(right.len()));
+                    for (read, written) in ends {
+                        source.put(read, &input[..size_in]);
+                        target.fill();
                         // SAFETY: between the guards.
                         unsafe { conversion.run(read, written, count, stores) };
-                        // SAFETY: just written.
-                        let result = unsafe { std::slice::from_raw_parts(written, right.len()) };
-                        assert_eq!(result, right, "{count} of {conversion:?}, {stores:?}");
+                        target.check(written, &right, &(count, conversion, stores));
                     }
                 }
             }
@@ -153,7 +86,7 @@ fn nothing_is_touched_past_either_end() {
 
 #[test]
 fn any_alignment_of_either_side() {
-    let input = bytes(200 * 16 + 64);
+    let input = noise(200 * 16 + 64);
     let mut output = vec![CANARY; 200 * 16 + 256];
     for (from, to) in PAIRS {
         for path in CpuPath::available() {
@@ -187,7 +120,7 @@ fn any_alignment_of_either_side() {
 
 #[test]
 fn every_pair_of_plain_dtypes_at_some_lengths() {
-    let input = bytes(3000 * 16);
+    let input = noise(3000 * 16);
     let plain = &DType::ALL[..PLAIN];
     for &from in plain {
         for &to in plain {

@@ -7,10 +7,9 @@
 mod kernel_memory;
 
 use adit_core::kernel::{CpuPath, Stores, copy, copy_on, overlaps};
-use kernel_memory::{Guarded, noise, paths};
+use kernel_memory::{CANARY, Guarded, noise, paths};
 
 const STORES: [Stores; 3] = [Stores::Auto, Stores::Cached, Stores::Streaming];
-const CANARY: u8 = 0xA5;
 
 /// Every length from 0 on, then those around where another loop begins: the one of AVX-512, its
 /// last step, the streams of four pages.
@@ -43,25 +42,17 @@ fn every_path_copies_every_length_between_guard_pages() {
                 let sources = from.ends(len);
                 let targets = to.ends(len);
                 for (source, target) in sources.into_iter().flat_map(|s| targets.map(|t| (s, t))) {
-                    to.bytes_mut().fill(CANARY);
+                    to.fill();
                     // SAFETY: both have `len` bytes, in maps of their own; the path is available.
                     unsafe { copy_on(path, source, target, len, stores) };
                     let read = source.addr() - from.start().addr();
                     let wrote = target.addr() - to.start().addr();
                     let what = (path, stores, len, read, wrote);
-                    check(&to, wrote, &noise[read..read + len], what);
+                    to.check(target, &noise[read..read + len], &what);
                 }
             }
         }
     }
-}
-
-fn check(to: &Guarded, at: usize, expected: &[u8], what: impl std::fmt::Debug) {
-    let (before, rest) = to.bytes().split_at(at);
-    let (own, after) = rest.split_at(expected.len());
-    assert!(own == expected, "{what:?}");
-    let kept = before.iter().chain(after).all(|&byte| byte == CANARY);
-    assert!(kept, "{what:?} wrote outside");
 }
 
 #[test]
@@ -74,13 +65,13 @@ fn every_alignment_of_both_sides() {
         for stores in STORES {
             for len in [100, 2113, 2500, LEN] {
                 for (read, wrote) in (0..64).map(|skew| (skew * 7 % 64, skew)) {
-                    to.bytes_mut().fill(CANARY);
+                    to.fill();
                     let source = from.start().wrapping_add(read);
                     let target = to.start().wrapping_add(wrote);
                     // SAFETY: both have `len` bytes there; the path is available.
                     unsafe { copy_on(path, source, target, len, stores) };
                     let what = (path, stores, len, read, wrote);
-                    check(&to, wrote, &noise[read..read + len], what);
+                    to.check(target, &noise[read..read + len], &what);
                 }
             }
         }
@@ -91,18 +82,13 @@ fn every_alignment_of_both_sides() {
 fn a_copy_larger_than_any_threshold() {
     const LEN: usize = (32 << 20) + 12_345;
     let from = noise(LEN + 5);
-    let mut to = vec![CANARY; LEN + 3];
-    // SAFETY: both have the bytes, and are vectors of their own.
-    unsafe {
-        copy(
-            from.as_ptr().add(5),
-            to.as_mut_ptr().add(1),
-            LEN,
-            Stores::Auto,
-        )
-    };
-    assert!(to[1..=LEN] == from[5..]);
-    assert_eq!((to[0], to[LEN + 1], to[LEN + 2]), (CANARY, CANARY, CANARY));
+    for stores in STORES {
+        let mut to = vec![CANARY; LEN + 3];
+        // SAFETY: both have the bytes, and are vectors of their own.
+        unsafe { copy(from.as_ptr().add(5), to.as_mut_ptr().add(1), LEN, stores) };
+        assert!(to[1..=LEN] == from[5..], "{stores:?}");
+        assert_eq!((to[0], to[LEN + 1], to[LEN + 2]), (CANARY, CANARY, CANARY));
+    }
 }
 
 #[test]

@@ -8,10 +8,9 @@ mod kernel_memory;
 
 use adit_core::dtype::DType;
 use adit_core::kernel::{Conversion, Overflow, Stores, gather, gather_converted, gather_on};
-use kernel_memory::{Guarded, noise, paths};
+use kernel_memory::{CANARY, Guarded, noise, paths};
 
 const STORES: [Stores; 3] = [Stores::Auto, Stores::Cached, Stores::Streaming];
-const CANARY: u8 = 0xA5;
 
 /// Where rows of `bytes` start in a memory of `room`: the very first and the very last ones,
 /// repeats, neighbours, and some in between.
@@ -59,15 +58,13 @@ fn every_path_gathers_rows_of_every_size() {
                 for stores in STORES {
                     // To the end, to the start, and to an odd address.
                     for target in [to.ends(len)[1], to.start(), to.start().wrapping_add(5)] {
-                        to.bytes_mut().fill(CANARY);
+                        to.fill();
                         // SAFETY: every row lies in `from`, and `to` has room for all of them; the
                         // path is available.
                         unsafe { gather_on(path, rows(), bytes, target, stores) };
                         let wrote = target.addr() - to.start().addr();
                         let what = (path, bytes, count, stores, wrote);
-                        assert!(to.bytes()[wrote..wrote + len] == expected, "{what:?}");
-                        let outside = to.bytes()[..wrote].iter().chain(&to.bytes()[wrote + len..]);
-                        assert!(outside.copied().all(|byte| byte == CANARY), "{what:?}");
+                        to.check(target, &expected, &what);
                     }
                 }
             }
@@ -130,16 +127,14 @@ fn conversions_on_the_way_are_as_conversions_after() {
                 let mut to = Guarded::new(len + 8);
                 for stores in STORES {
                     for target in [to.ends(len)[1], to.start(), to.start().wrapping_add(3)] {
-                        to.bytes_mut().fill(CANARY);
+                        to.fill();
                         // SAFETY: every row lies in `from`, and `to` has room for all of them.
                         unsafe {
                             gather_converted(own.clone(), &conversion, count, target, stores)
                         };
                         let wrote = target.addr() - to.start().addr();
                         let what = (read, written, count, rows, stores, wrote);
-                        assert!(to.bytes()[wrote..wrote + len] == expected, "{what:?}");
-                        let outside = to.bytes()[..wrote].iter().chain(&to.bytes()[wrote + len..]);
-                        assert!(outside.copied().all(|byte| byte == CANARY), "{what:?}");
+                        to.check(target, &expected, &what);
                     }
                 }
             }

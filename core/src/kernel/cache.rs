@@ -1,4 +1,5 @@
-//! What kernels know of the caches: how large they are, and how lines are fetched ahead of use.
+//! What kernels know of the caches: how large they are, how lines are fetched ahead of use, and
+//! how stores past them are ordered.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -133,6 +134,16 @@ pub(super) fn prefetch_far(at: *const u8) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = at;
+}
+
+/// Orders stores past the caches before whatever the caller does next.
+#[inline]
+pub(super) fn fence() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every x86-64 CPU has SSE.
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
 }
 
 #[cfg(test)]

@@ -27,15 +27,13 @@ pub unsafe fn crc32c(seed: u32, from: *const u8, len: usize) -> u32 {
         // SAFETY: these are some of the `len` readable bytes, no more than the piece has room for.
         unsafe { from.copy_to_nonoverlapping(piece, bytes) };
         // SAFETY: so many bytes were just written, and nobody else has the piece.
-        sum = of_slice(sum, unsafe { slice::from_raw_parts(piece, bytes) });
+        sum = sum_owned(sum, unsafe { slice::from_raw_parts(piece, bytes) });
     }
     sum
 }
 
 /// As [`crc32c`], of bytes that nobody changes meanwhile.
-#[must_use]
-#[inline]
-fn of_slice(seed: u32, bytes: &[u8]) -> u32 {
+fn sum_owned(seed: u32, bytes: &[u8]) -> u32 {
     let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!seed));
     digest.update(bytes);
     // A sum of 32 bits, in the type that has room for the widest that the crate knows.

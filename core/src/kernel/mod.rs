@@ -6,10 +6,15 @@ mod copy;
 mod crc32c;
 mod dequant;
 mod gather;
+#[cfg(target_arch = "x86_64")]
+mod lines;
 mod path;
 mod strided;
 mod swap;
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_endian = "little")
+))]
 mod vector;
 
 pub use convert::{Conversion, Overflow, Stores};

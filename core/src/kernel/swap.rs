@@ -2,8 +2,9 @@
 
 use super::path::CpuPath;
 
-/// Copies `count` elements of `size` bytes each, 2, 4 or 8, with their bytes in reverse order. A
-/// complex number is two elements. Those of any other size have no order and are copied as they are.
+/// Copies `count` elements of `size` bytes each with their bytes in reverse order: of 2, 4 or 8
+/// bytes. Elements of any other size have no order and are copied as they are; a complex number is
+/// two elements.
 ///
 /// # Safety
 /// `from` is readable and `to` writable for `size * count` bytes, at any alignment, and the two

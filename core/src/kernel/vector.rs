@@ -1,147 +1,108 @@
-//! Vector registers of x86-64 as loops over bytes see them.
+//! Vector registers as loops over memory see them.
 //!
 //! The methods are always inlined, so that a loop generic over [`Vector`] becomes instructions of
 //! the `#[target_feature]` function that it is itself inlined into.
 
-use std::arch::x86_64::{
-    __m256i, __m512i, _mm256_loadu_si256, _mm256_storeu_si256, _mm256_stream_si256,
-    _mm512_loadu_si512, _mm512_storeu_si512, _mm512_stream_si512,
-};
-
-use super::cache::LINE;
-
-/// A register full of bytes.
+/// A register, or several of them with memory side by side.
 pub(super) trait Vector: Copy {
-    /// Its size, which divides a cache line.
+    /// The bytes in memory: those of a cache line or a part of it that divides it, or of whole
+    /// lines.
     const BYTES: usize;
 
     /// # Safety
-    /// The CPU has the register; `BYTES` bytes at `from` are readable.
+    /// The CPU has the register; `BYTES` bytes at `from` are readable, at any alignment.
     unsafe fn load(from: *const u8) -> Self;
 
     /// # Safety
-    /// The CPU has the register; `BYTES` bytes at `to` are writable.
+    /// The CPU has the register; `BYTES` bytes at `to` are writable, at any alignment.
     unsafe fn store(self, to: *mut u8);
 
-    /// Stores past the caches.
+    /// Stores past the caches, where the CPU can.
     ///
     /// # Safety
-    /// As for [`Vector::store`], and `to` is aligned to `BYTES`. A fence follows before anything
-    /// else is told that the bytes are there.
+    /// As for [`Vector::store`], and `to` is aligned to the size of a single register. A
+    /// [`fence`](super::cache::fence) follows before anybody else is told that the bytes are there.
     unsafe fn stream(self, to: *mut u8);
 }
 
-impl Vector for __m256i {
-    const BYTES: usize = 32;
+impl<V: Vector> Vector for [V; 2] {
+    const BYTES: usize = 2 * V::BYTES;
 
     #[inline(always)]
     unsafe fn load(from: *const u8) -> Self {
-        // SAFETY: the caller's promise; this load needs no alignment.
-        unsafe { _mm256_loadu_si256(from.cast()) }
+        // SAFETY: the caller's promise, for the first half.
+        let first = unsafe { V::load(from) };
+        // SAFETY: the caller's promise, for the second half.
+        let second = unsafe { V::load(from.wrapping_add(V::BYTES)) };
+        [first, second]
     }
 
     #[inline(always)]
     unsafe fn store(self, to: *mut u8) {
-        // SAFETY: the caller's promise; this store needs no alignment.
-        unsafe { _mm256_storeu_si256(to.cast(), self) }
+        let [first, second] = self;
+        // SAFETY: the caller's promise, for the first half.
+        unsafe { first.store(to) };
+        // SAFETY: the caller's promise, for the second half.
+        unsafe { second.store(to.wrapping_add(V::BYTES)) };
     }
 
     #[inline(always)]
     unsafe fn stream(self, to: *mut u8) {
-        // SAFETY: the caller's promise, alignment included.
-        unsafe { _mm256_stream_si256(to.cast(), self) }
+        let [first, second] = self;
+        // SAFETY: the caller's promise, for the first half.
+        unsafe { first.stream(to) };
+        // SAFETY: the caller's promise, for the second half, which starts whole registers later.
+        unsafe { second.stream(to.wrapping_add(V::BYTES)) };
     }
 }
 
-impl Vector for __m512i {
-    const BYTES: usize = 64;
+macro_rules! registers {
+    ($($register:ident, $stream:expr;)*) => {$(
+        impl Vector for $register {
+            const BYTES: usize = size_of::<$register>();
 
-    #[inline(always)]
-    unsafe fn load(from: *const u8) -> Self {
-        // SAFETY: the caller's promise; this load needs no alignment.
-        unsafe { _mm512_loadu_si512(from.cast()) }
-    }
+            #[inline(always)]
+            unsafe fn load(from: *const u8) -> Self {
+                // SAFETY: the caller's promise; any bits are a value.
+                unsafe { from.cast::<$register>().read_unaligned() }
+            }
 
-    #[inline(always)]
-    unsafe fn store(self, to: *mut u8) {
-        // SAFETY: the caller's promise; this store needs no alignment.
-        unsafe { _mm512_storeu_si512(to.cast(), self) }
-    }
+            #[inline(always)]
+            unsafe fn store(self, to: *mut u8) {
+                // SAFETY: the caller's promise.
+                unsafe { to.cast::<$register>().write_unaligned(self) };
+            }
 
-    #[inline(always)]
-    unsafe fn stream(self, to: *mut u8) {
-        // SAFETY: the caller's promise, alignment included.
-        unsafe { _mm512_stream_si512(to.cast(), self) }
+            #[inline(always)]
+            unsafe fn stream(self, to: *mut u8) {
+                // SAFETY: the caller's promise, with the alignment that this store needs.
+                unsafe { $stream(to.cast::<$register>(), self) };
+            }
+        }
+    )*};
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::{
+        __m128i, __m256i, __m512i, _mm_stream_si128, _mm256_stream_si256, _mm512_stream_si512,
+    };
+
+    use super::Vector;
+
+    registers! {
+        __m128i, _mm_stream_si128;
+        __m256i, _mm256_stream_si256;
+        __m512i, _mm512_stream_si512;
     }
 }
 
-/// A cache line in one register, or in two. (Of one, both are the same.)
-#[derive(Clone, Copy)]
-struct Line<V>(V, V);
+#[cfg(target_arch = "aarch64")]
+mod neon {
+    use std::arch::aarch64::uint8x16_t;
 
-impl<V: Vector> Line<V> {
-    /// # Safety
-    /// The CPU has the register; a line's bytes at `from` are readable.
-    #[inline(always)]
-    unsafe fn load(from: *const u8) -> Self {
-        // SAFETY: the caller's promise: `V::BYTES` is at most a line.
-        let low = unsafe { V::load(from) };
-        // SAFETY: these are the last bytes of the same line.
-        let high = unsafe { V::load(from.wrapping_add(LINE - V::BYTES)) };
-        Line(low, high)
-    }
+    use super::Vector;
 
-    /// # Safety
-    /// The CPU has the register; a line's bytes at `to` are writable.
-    #[inline(always)]
-    unsafe fn store(self, to: *mut u8) {
-        // SAFETY: the caller's promise: `V::BYTES` is at most a line.
-        unsafe { self.0.store(to) };
-        if V::BYTES < LINE {
-            // SAFETY: these are the last bytes of the same line.
-            unsafe { self.1.store(to.wrapping_add(LINE - V::BYTES)) };
-        }
-    }
-
-    /// # Safety
-    /// As for [`Line::store`], and `to` is aligned to a line. A fence follows.
-    #[inline(always)]
-    unsafe fn stream(self, to: *mut u8) {
-        // SAFETY: the caller's promise: `V::BYTES` is at most a line.
-        unsafe { self.0.stream(to) };
-        if V::BYTES < LINE {
-            // SAFETY: these are the last bytes of the same line, aligned because `V::BYTES`
-            // divides it.
-            unsafe { self.1.stream(to.wrapping_add(LINE - V::BYTES)) };
-        }
-    }
-}
-
-/// Copies `LINES` lines' worth of bytes, all loads first: such a loop is no copy that the compiler
-/// knows, and would turn into a call of memcpy.
-///
-/// # Safety
-/// The CPU has the register; `LINES * LINE` bytes at `from` are readable and at `to` writable, and
-/// they don't overlap. Where `STREAM`, `to` is aligned to a line and a fence follows.
-#[inline(always)]
-pub(super) unsafe fn copy_lines<V: Vector, const LINES: usize, const STREAM: bool>(
-    from: *const u8,
-    to: *mut u8,
-) {
-    // SAFETY: the first of `LINES` readable lines.
-    let mut lines = [unsafe { Line::<V>::load(from) }; LINES];
-    for (number, line) in lines.iter_mut().enumerate() {
-        // SAFETY: line `number` of `LINES` readable ones.
-        *line = unsafe { Line::load(from.wrapping_add(number * LINE)) };
-    }
-    for (number, line) in lines.iter().enumerate() {
-        let to = to.wrapping_add(number * LINE);
-        if STREAM {
-            // SAFETY: line `number` of `LINES` writable ones, aligned as the first is.
-            unsafe { line.stream(to) };
-        } else {
-            // SAFETY: line `number` of `LINES` writable ones.
-            unsafe { line.store(to) };
-        }
-    }
+    // There is no store past the caches that a program could ask for here.
+    registers! { uint8x16_t, <*mut uint8x16_t>::write_unaligned; }
 }

@@ -140,6 +140,7 @@ impl<'a> Region<'a> {
     }
 
     /// Brings the cache line of `offset` closer.
+    // Kernels have the same of their own: rooms of one floor don't import one another.
     #[inline]
     pub fn prefetch(self, offset: u64) {
         #[cfg(target_arch = "x86_64")]

@@ -20,7 +20,8 @@ mod x86;
 
 use std::mem::MaybeUninit;
 
-use super::copy::copy;
+use super::cache::{LINE, fence};
+use super::copy::copy_bare;
 use super::path::CpuPath;
 use crate::dtype::DType;
 use environment::Host;
@@ -181,13 +182,8 @@ impl Way {
     unsafe fn run(self, from: *const u8, to: *mut u8, count: usize, streams: bool) {
         match self {
             Way::Copy { bytes } => {
-                let stores = if streams {
-                    Stores::Streaming
-                } else {
-                    Stores::Cached
-                };
-                // SAFETY: the caller's promise.
-                unsafe { copy(from, to, count * bytes, stores) };
+                // SAFETY: the caller's promise; the best path is one that the CPU has.
+                unsafe { copy_bare(CpuPath::best(), from, to, count * bytes, streams) };
             }
             Way::Direct { pair, parts } => {
                 let direct = if streams { pair.streaming } else { pair.cached };
@@ -208,7 +204,6 @@ impl plan::Twice {
     /// # Safety
     /// That of [`Conversion::run`].
     unsafe fn run(self, from: *const u8, to: *mut u8, count: usize, streams: bool) {
-        const LINE: usize = 64;
         let second = if streams {
             self.second.streaming
         } else {
@@ -231,15 +226,5 @@ impl plan::Twice {
             done += now;
             piece = whole;
         }
-    }
-}
-
-/// Orders streaming stores before whatever the caller does next.
-#[inline]
-fn fence() {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: every x86-64 CPU has SSE.
-    unsafe {
-        core::arch::x86_64::_mm_sfence();
     }
 }

@@ -3,7 +3,7 @@
 use std::arch::aarch64::*;
 
 use super::plan::Pair;
-use super::vector::{Register, Step, drive, steps};
+use super::vector::{Step, drive, steps};
 use crate::dtype::DType;
 
 /// The vector loop of a pair, where there is one.
@@ -52,28 +52,6 @@ fn pair<S: Step>() -> Pair {
 unsafe fn run<S: Step>(from: *const u8, to: *mut u8, count: usize) {
     // SAFETY: the caller's promise.
     unsafe { drive::<S, false>(from, to, count) };
-}
-
-impl Register for uint8x16_t {
-    const BYTES: usize = 16;
-
-    #[inline(always)]
-    unsafe fn load(from: *const u8) -> Self {
-        // SAFETY: the caller's promise; any bits are a value.
-        unsafe { from.cast::<uint8x16_t>().read_unaligned() }
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, to: *mut u8) {
-        // SAFETY: the caller's promise.
-        unsafe { to.cast::<uint8x16_t>().write_unaligned(self) };
-    }
-
-    #[inline(always)]
-    unsafe fn stream(self, to: *mut u8) {
-        // SAFETY: the caller's promise.
-        unsafe { self.store(to) };
-    }
 }
 
 type Bytes = uint8x16_t;

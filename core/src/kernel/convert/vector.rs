@@ -1,6 +1,7 @@
-//! What the vector paths share: registers, one step of a conversion, and the loop around it.
+//! What the vector paths share: one step of a conversion, and the loop around it.
 
 use crate::kernel::cache::{LINE, prefetch};
+use crate::kernel::vector::Vector;
 
 /// How far ahead of its stores a line of the output is fetched: without it, stores wait for lines
 /// that are not in the nearest cache.
@@ -19,62 +20,10 @@ const fn max(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
-/// A vector register, or several of them with memory side by side.
-pub(super) trait Register: Copy {
-    /// The bytes in memory.
-    const BYTES: usize;
-
-    /// # Safety
-    /// The bytes are readable, at any alignment; the CPU has the register.
-    unsafe fn load(from: *const u8) -> Self;
-
-    /// # Safety
-    /// The bytes are writable, at any alignment; the CPU has the register.
-    unsafe fn store(self, to: *mut u8);
-
-    /// Past the caches.
-    ///
-    /// # Safety
-    /// The bytes are writable; `to` is aligned to the size of a single register; the CPU has the
-    /// register.
-    unsafe fn stream(self, to: *mut u8);
-}
-
-impl<R: Register> Register for [R; 2] {
-    const BYTES: usize = 2 * R::BYTES;
-
-    #[inline(always)]
-    unsafe fn load(from: *const u8) -> Self {
-        // SAFETY: the caller's promise, for the first half.
-        let first = unsafe { R::load(from) };
-        // SAFETY: the caller's promise, for the second half.
-        let second = unsafe { R::load(from.wrapping_add(R::BYTES)) };
-        [first, second]
-    }
-
-    #[inline(always)]
-    unsafe fn store(self, to: *mut u8) {
-        let [first, second] = self;
-        // SAFETY: the caller's promise, for the first half.
-        unsafe { first.store(to) };
-        // SAFETY: the caller's promise, for the second half.
-        unsafe { second.store(to.wrapping_add(R::BYTES)) };
-    }
-
-    #[inline(always)]
-    unsafe fn stream(self, to: *mut u8) {
-        let [first, second] = self;
-        // SAFETY: the caller's promise, for the first half.
-        unsafe { first.stream(to) };
-        // SAFETY: the caller's promise, for the second half, which starts a whole register later.
-        unsafe { second.stream(to.wrapping_add(R::BYTES)) };
-    }
-}
-
 /// A conversion of as many elements as fill its registers.
 pub(super) trait Step {
-    type In: Register;
-    type Out: Register;
+    type In: Vector;
+    type Out: Vector;
     /// Elements at a time.
     const LANES: usize;
 

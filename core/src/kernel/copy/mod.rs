@@ -1,13 +1,14 @@
 //! Bytes copied from one place to another.
 
+use super::cache::fence;
 use super::convert::Stores;
 use super::path::CpuPath;
 
 #[cfg(target_arch = "x86_64")]
-mod x86;
+pub(super) mod x86;
 
-/// Bytes up to which the C library's memcpy is as fast as any loop, and choosing one costs more than it
-/// gains. (From 2112 bytes on glibc may use `rep movsb`: dl-cacheinfo.h, version 2.36.)
+/// Bytes up to which the C library's memcpy is as fast as any loop, and choosing one costs more
+/// than it gains. (From 2112 bytes on glibc may use `rep movsb`: dl-cacheinfo.h, version 2.36.)
 pub const SHORT_COPY: usize = 2112;
 
 /// Up to here the loop of AVX-512 is the fastest: glibc 2.36 has turned to `rep movsb`, and input
@@ -21,18 +22,22 @@ const AVX512_WINS: usize = 16 << 10;
 #[cfg(target_arch = "x86_64")]
 type Loop = unsafe fn(from: *const u8, to: *mut u8, len: usize);
 
-/// Copies `len` bytes, past the caches from a length on that depends on their size. Every length
-/// goes to what was fastest for it: the C library's memcpy, unless a loop of this room beats it.
+/// Copies `len` bytes. Every length goes to what was fastest for it: the C library's memcpy, unless
+/// a loop of this room beats it.
 ///
 /// Large copies are made for memory that was written before. Pages that the system has yet to give
-/// come zeroed into the cache, and past it they are written twice: there [`Stores::Cached`] was
-/// up to 1.8 times as fast.
+/// come zeroed into the cache, and past it they are written twice: there [`Stores::Cached`] was up
+/// to 1.8 times as fast as [`Stores::Streaming`].
 ///
 /// # Safety
 /// `from` is readable and `to` writable for `len` bytes, at any alignment, and the two don't
 /// overlap (see [`overlaps`]). Another process may change what is read meanwhile.
 #[inline]
 pub unsafe fn copy(from: *const u8, to: *mut u8, len: usize, stores: Stores) {
+    if len <= SHORT_COPY {
+        // SAFETY: the caller's promise; bytes need no alignment.
+        return unsafe { from.copy_to_nonoverlapping(to, len) };
+    }
     // SAFETY: the caller's promise; the best path is one that the CPU has.
     unsafe { copy_on(CpuPath::best(), from, to, len, stores) }
 }
@@ -41,14 +46,35 @@ pub unsafe fn copy(from: *const u8, to: *mut u8, len: usize, stores: Stores) {
 ///
 /// # Safety
 /// As for [`copy`], and this CPU has the path ([`CpuPath::is_available`]).
-#[inline]
+// On its own, so that small copies pay for nothing of it.
+#[inline(never)]
 pub unsafe fn copy_on(path: CpuPath, from: *const u8, to: *mut u8, len: usize, stores: Stores) {
+    let streams = stores.over(len) == Stores::Streaming;
+    // SAFETY: the caller's promise.
+    unsafe { copy_bare(path, from, to, len, streams) };
+    if streams {
+        fence();
+    }
+}
+
+/// As [`copy_on`], where a fence follows if it `streams`.
+///
+/// # Safety
+/// That of [`copy_on`].
+#[inline]
+pub(super) unsafe fn copy_bare(
+    path: CpuPath,
+    from: *const u8,
+    to: *mut u8,
+    len: usize,
+    streams: bool,
+) {
     #[cfg(target_arch = "x86_64")]
     if len > SHORT_COPY {
-        let loop_of = match (path, stores.over(len)) {
-            (CpuPath::Avx512, Stores::Streaming) => Some(x86::stream_avx512 as Loop),
-            (CpuPath::Avx2, Stores::Streaming) => Some(x86::stream_avx2 as Loop),
-            (CpuPath::Avx512, _) if len <= AVX512_WINS => Some(x86::copy_avx512 as Loop),
+        let loop_of = match (path, streams) {
+            (CpuPath::Avx512, true) => Some(x86::stream_avx512 as Loop),
+            (CpuPath::Avx2, true) => Some(x86::stream_avx2 as Loop),
+            (CpuPath::Avx512, false) if len <= AVX512_WINS => Some(x86::copy_avx512 as Loop),
             _ => None,
         };
         if let Some(copy) = loop_of {
@@ -57,7 +83,7 @@ pub unsafe fn copy_on(path: CpuPath, from: *const u8, to: *mut u8, len: usize, s
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (path, stores);
+    let _ = (path, streams);
     // SAFETY: the caller's promise; bytes need no alignment.
     unsafe { from.copy_to_nonoverlapping(to, len) }
 }

@@ -1,9 +1,10 @@
 //! Copies with the vectors of x86-64.
 
-use std::arch::x86_64::{__m256i, __m512i, _mm_sfence};
+use std::arch::x86_64::{__m256i, __m512i};
 
 use crate::kernel::cache::{LINE, prefetch};
-use crate::kernel::vector::{Vector, copy_lines};
+use crate::kernel::lines::copy_lines;
+use crate::kernel::vector::Vector;
 
 /// Lines that a loop copies at a time.
 const STEP_LINES: usize = 4;
@@ -32,7 +33,7 @@ pub(super) unsafe fn copy_avx512(from: *const u8, to: *mut u8, len: usize) {
     unsafe { copy_lines::<__m512i, STEP_LINES, false>(from, to) };
 }
 
-/// Copies past the caches.
+/// Copies past the caches; a fence follows.
 ///
 /// # Safety
 /// The CPU has AVX-512F; `len` bytes are readable at `from` and writable at `to`, and the two
@@ -48,9 +49,9 @@ pub(super) unsafe fn stream_avx512(from: *const u8, to: *mut u8, len: usize) {
 /// # Safety
 /// As for [`stream_avx512`], but the CPU has AVX2.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn stream_avx2(from: *const u8, to: *mut u8, len: usize) {
+pub(in crate::kernel) unsafe fn stream_avx2(from: *const u8, to: *mut u8, len: usize) {
     // SAFETY: the caller's promise.
-    unsafe { stream::<__m256i>(from, to, len) }
+    unsafe { stream::<[__m256i; 2]>(from, to, len) }
 }
 
 /// What is copied side by side: each page has a stream of the CPU's own prefetch to itself, and a
@@ -66,7 +67,7 @@ const TURN: usize = TURN_LINES * LINE;
 const AHEAD: usize = 512;
 
 /// # Safety
-/// As for [`stream_avx512`], for the CPU that has the register.
+/// As for [`stream_avx512`], for the CPU that has the register, of which `V` is a line.
 #[inline(always)]
 unsafe fn stream<V: Vector>(from: *const u8, to: *mut u8, len: usize) {
     let mut done = to.align_offset(LINE).min(len);
@@ -92,8 +93,6 @@ unsafe fn stream<V: Vector>(from: *const u8, to: *mut u8, len: usize) {
         unsafe { copy_lines::<V, 1, true>(from.wrapping_add(done), to.wrapping_add(done)) };
         done = done.wrapping_add(LINE);
     }
-    // SAFETY: every x86-64 CPU has SSE.
-    unsafe { _mm_sfence() };
     let (from, to) = (from.wrapping_add(done), to.wrapping_add(done));
     // SAFETY: these are the bytes up to `len`.
     unsafe { from.copy_to_nonoverlapping(to, len.wrapping_sub(done)) };

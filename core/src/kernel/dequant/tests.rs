@@ -7,6 +7,7 @@
 )]
 
 #[cfg(unix)]
+#[path = "../../../tests/kernel_memory/guarded.rs"]
 mod guarded;
 
 use std::collections::HashMap;
@@ -19,7 +20,7 @@ use sha2::{Digest, Sha256};
 use super::super::convert::{Conversion, Overflow, Stores};
 use super::*;
 #[cfg(unix)]
-use guarded::{CANARY, Guarded};
+use guarded::Guarded;
 
 const TYPES: [DType; 23] = [
     DType::Q4_0,
@@ -295,30 +296,25 @@ fn nothing_outside_is_read_or_written() {
         let random = splitmix64(7, MOST * block_bytes(dtype));
         let scalar = kernel(CpuPath::Scalar, dtype).unwrap();
         let expected = decoded(scalar, dtype, &random);
-        let from = Guarded::new(random.len() + 64);
-        let to = Guarded::new(expected.len() + 64);
+        let mut from = Guarded::new(random.len() + 64);
+        let mut to = Guarded::new(expected.len() + 64);
         for count in 0..=MOST {
             let blocks = &random[..count * block_bytes(dtype)];
             let len = count * element_bytes(dtype);
-            for at_end in [false, true] {
-                let source = from.put(blocks, at_end);
+            for (source, target) in from.ends(blocks.len()).into_iter().zip(to.ends(len)) {
+                from.put(source, blocks);
                 to.fill();
-                let target = to.place(len, at_end);
                 // SAFETY: both have room for `count` blocks.
                 unsafe { run(source, target, count) };
-                to.check(&what, len, at_end, &expected[..len]);
+                to.check(target, &expected[..len], &what);
             }
-            let off = 1 + count % 63;
-            let mut source = blocks.to_vec();
-            source.resize(blocks.len() + 1 + count % 15, 0);
-            let source = from.put(&source, true);
+            let [_, source] = from.ends(blocks.len() + 1 + count % 15);
+            from.put(source, blocks);
+            let [_, target] = to.ends(len + 1 + count % 63);
             to.fill();
-            let target = to.place(len + off, true);
             // SAFETY: both have room for `count` blocks.
             unsafe { run(source, target, count) };
-            let mut shifted = expected[..len].to_vec();
-            shifted.resize(len + off, CANARY);
-            to.check(&what, len + off, true, &shifted);
+            to.check(target, &expected[..len], &what);
         }
     }
 }

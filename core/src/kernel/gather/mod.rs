@@ -8,7 +8,7 @@
 use std::mem::MaybeUninit;
 use std::ptr;
 
-use super::cache::{LINE, prefetch_far};
+use super::cache::{LINE, fence, prefetch, prefetch_far};
 use super::convert::{Conversion, Stores, around};
 use super::path::CpuPath;
 
@@ -26,6 +26,10 @@ const LONG: usize = 2 << 10;
 
 /// Bytes that are fetched ahead of each long row.
 const AHEAD: usize = 512;
+
+/// Bytes of output that are fetched ahead of each long row that is converted: what is stored
+/// through the caches would wait for its lines.
+const AHEAD_OUT: usize = 1024;
 
 /// Bytes of output that a conversion makes of a row before the next one has its turn: a call is
 /// cheap beside them, and the inputs and outputs of all rows fit into the nearest cache.
@@ -62,9 +66,12 @@ pub unsafe fn gather_on(
     let copy = copier(path, bytes, streams);
     in_windows(rows, |known, now, done| {
         // SAFETY: the caller's promise: of all the rows, `now` come after `done` others. The
-        // copier was chosen for the path and for `bytes`.
+        // copier was chosen for the path and for `bytes`; a fence follows.
         unsafe { copy(known, now, bytes, to.wrapping_add(done * bytes)) }
     });
+    if streams {
+        fence();
+    }
 }
 
 /// Converts rows of `count` elements each (of blocks, where the dtype read has them) to `to`, one
@@ -156,6 +163,9 @@ unsafe fn convert_long(
                 fetch_long(known, number, bytes, from_at + ahead, elements * size);
                 let from = row.wrapping_add(from_at);
                 let to = to.wrapping_add(place * bytes_out + to_at);
+                if !streams {
+                    fetch_near(to.wrapping_add(AHEAD_OUT), elements * size_out);
+                }
                 // SAFETY: these elements of the row, and the room for them, which comes after that
                 // of the rows before.
                 unsafe { conversion.run_bare(from, to, elements, streams) };
@@ -169,7 +179,7 @@ unsafe fn convert_long(
 ///
 /// # Safety
 /// Each of the `now` rows is readable for `bytes`, `to` is writable for all of them, and they
-/// don't overlap.
+/// don't overlap. Where the copier streams, a fence follows.
 type Copier = unsafe fn(known: &[*const u8], now: usize, bytes: usize, to: *mut u8);
 
 fn copier(path: CpuPath, bytes: usize, streams: bool) -> Copier {
@@ -236,6 +246,13 @@ fn fetch_long(known: &[*const u8], row: usize, bytes: usize, at: usize, len: usi
     };
     if let Some(row) = known.get(row) {
         fetch(row.wrapping_add(at), len);
+    }
+}
+
+#[inline(always)]
+fn fetch_near(from: *const u8, len: usize) {
+    for at in (0..len).step_by(LINE) {
+        prefetch(from.wrapping_add(at));
     }
 }
 

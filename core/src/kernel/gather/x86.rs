@@ -1,10 +1,11 @@
 //! Rows copied with the vectors of x86-64.
 
-use std::arch::x86_64::{__m256i, __m512i, _mm_sfence};
+use std::arch::x86_64::{__m256i, __m512i};
 
 use super::{AHEAD, TOGETHER, WINDOW, fetch, fetch_long};
 use crate::kernel::cache::LINE;
-use crate::kernel::vector::{Vector, copy_lines};
+use crate::kernel::lines::copy_lines;
+use crate::kernel::vector::Vector;
 
 /// Lines that are copied of a row before the next one has its turn.
 const TURN_LINES: usize = 4;
@@ -42,8 +43,8 @@ macro_rules! copiers {
         }
 
         /// # Safety
-        /// That of [`Copier`](super::Copier), and the CPU has the features; rows are long, and
-        /// `bytes` is a multiple of a line.
+        /// That of [`Copier`](super::Copier), and the CPU has the features; rows are long,
+        /// `bytes` is a multiple of a line, and a fence follows.
         #[target_feature(enable = $features)]
         pub(super) unsafe fn $stream(
             known: &[*const u8],
@@ -52,15 +53,14 @@ macro_rules! copiers {
             to: *mut u8,
         ) {
             // SAFETY: the caller's promise.
-            unsafe { copy_long::<$vector, true>(known, now, bytes, to) };
-            _mm_sfence();
+            unsafe { copy_long::<$vector, true>(known, now, bytes, to) }
         }
     )*};
 }
 
 copiers! {
     "avx512f", __m512i, copy_short_avx512, copy_long_avx512, stream_long_avx512;
-    "avx2", __m256i, copy_short_avx2, copy_long_avx2, stream_long_avx2;
+    "avx2", [__m256i; 2], copy_short_avx2, copy_long_avx2, stream_long_avx2;
 }
 
 /// # Safety
@@ -99,8 +99,8 @@ unsafe fn copy_row<V: Vector>(from: *const u8, to: *mut u8, bytes: usize) {
 }
 
 /// # Safety
-/// That of [`Copier`](super::Copier), for the CPU that has the register; `bytes` is at least
-/// [`LONG`](super::LONG). Where `STREAM`, it is a multiple of a line, and a fence follows.
+/// That of [`Copier`](super::Copier), for the CPU that has the register, of which `V` is a line;
+/// `bytes` is at least [`LONG`](super::LONG). Where `STREAM`, it is a multiple of a line, and a fence follows.
 #[inline(always)]
 unsafe fn copy_long<V: Vector, const STREAM: bool>(
     known: &[*const u8],
