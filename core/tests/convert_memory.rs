@@ -54,31 +54,50 @@ fn expected(from: DType, to: DType, input: &[u8], count: usize) -> Vec<u8> {
     result
 }
 
+/// Every short count; those around which vector loops begin to align their stores; one from which
+/// they fetch their lines ahead. Each with memory for no more, which is quick to look through.
+fn counts() -> [Vec<usize>; 3] {
+    let some = vec![255, 256, 257, 511, 1023, 1024, 1100];
+    [(0..=200).collect(), some, vec![13_200]]
+}
+
+/// Converts the first `count` elements of `input` on every path, between places in the memories.
+fn check_every_path(
+    (from, to): (DType, DType),
+    (source, target): (&mut Guarded, &mut Guarded),
+    input: &[u8],
+    count: usize,
+    places: &[(*mut u8, *mut u8)],
+) {
+    let size_in = count * from.block_bytes() as usize;
+    let right = expected(from, to, input, count);
+    for path in CpuPath::available() {
+        let conversion = Conversion::on(path, from, to, Overflow::Plain).unwrap();
+        for stores in [Stores::Cached, Stores::Streaming] {
+            for &(read, written) in places {
+                source.put(read, &input[..size_in]);
+                target.fill();
+                // SAFETY: between the guards.
+                unsafe { conversion.run(read, written, count, stores) };
+                target.check(written, &right, &(count, conversion, stores));
+            }
+        }
+    }
+}
+
 #[test]
 fn nothing_is_touched_past_either_end() {
-    let (mut source, mut target) = (Guarded::new(200 * 16), Guarded::new(200 * 16));
-    let input = noise(200 * 16);
-    for (from, to) in PAIRS {
-        let conversions: Vec<Conversion> = CpuPath::available()
-            .map(|path| Conversion::on(path, from, to, Overflow::Plain).unwrap())
-            .collect();
-        for count in 0..=200 {
-            let size_in = count * from.block_bytes() as usize;
-            let right = expected(from, to, &input, count);
-            for conversion in &conversions {
-                for stores in [Stores::Cached, Stores::Streaming] {
-                    let ends = source
-                        .ends(size_in)
-                        .into_iter()
-                        .zip(target.ends(right.len()));
-                    for (read, written) in ends {
-                        source.put(read, &input[..size_in]);
-                        target.fill();
-                        // SAFETY: between the guards.
-                        unsafe { conversion.run(read, written, count, stores) };
-                        target.check(written, &right, &(count, conversion, stores));
-                    }
-                }
+    for counts in counts() {
+        let most = *counts.last().unwrap();
+        let (mut source, mut target) = (Guarded::new(most * 16), Guarded::new(most * 16));
+        let input = noise(most * 16);
+        for (from, to) in PAIRS {
+            for &count in &counts {
+                let sources = source.ends(count * from.block_bytes() as usize);
+                let targets = target.ends(count * to.block_bytes() as usize);
+                let places: Vec<_> = sources.into_iter().zip(targets).collect();
+                let memory = (&mut source, &mut target);
+                check_every_path((from, to), memory, &input, count, &places);
             }
         }
     }
@@ -86,33 +105,29 @@ fn nothing_is_touched_past_either_end() {
 
 #[test]
 fn any_alignment_of_either_side() {
-    let input = noise(200 * 16 + 64);
-    let mut output = vec![CANARY; 200 * 16 + 256];
-    for (from, to) in PAIRS {
-        for path in CpuPath::available() {
-            let conversion = Conversion::on(path, from, to, Overflow::Plain).unwrap();
-            for (skew_in, skew_out) in [(1, 0), (0, 1), (3, 2), (2, 4), (7, 13), (8, 36), (31, 63)]
-            {
-                for count in (0..=200).step_by(if skew_out % 2 == 1 { 7 } else { 3 }) {
-                    for stores in [Stores::Cached, Stores::Streaming] {
-                        output.fill(CANARY);
-                        let right = expected(from, to, &input[skew_in..], count);
-                        let result = &mut output[64 + skew_out..];
-                        // SAFETY: `count` elements on both sides.
-                        unsafe {
-                            conversion.run(
-                                input[skew_in..].as_ptr(),
-                                result.as_mut_ptr(),
-                                count,
-                                stores,
-                            );
-                        }
-                        let (before, after) = output.split_at(64 + skew_out);
-                        let (result, after) = after.split_at(right.len());
-                        assert_eq!(result, right, "{count} of {conversion:?}, {stores:?}");
-                        assert!(before.iter().chain(after).all(|byte| *byte == CANARY));
-                    }
-                }
+    let skews = [
+        (1, 0),
+        (0, 1),
+        (3, 2),
+        (2, 4),
+        (7, 13),
+        (8, 36),
+        (31, 63),
+        (0, 16),
+    ];
+    for counts in counts() {
+        let most = *counts.last().unwrap();
+        let room = most * 16 + 64;
+        let (mut source, mut target) = (Guarded::new(room), Guarded::new(room));
+        let input = noise(most * 16);
+        let places = skews.map(|(skew_in, skew_out)| {
+            let read = source.start().wrapping_add(skew_in);
+            (read, target.start().wrapping_add(skew_out))
+        });
+        for pair in PAIRS {
+            for &count in counts.iter().step_by(if most > 200 { 1 } else { 3 }) {
+                let memory = (&mut source, &mut target);
+                check_every_path(pair, memory, &input, count, &places);
             }
         }
     }

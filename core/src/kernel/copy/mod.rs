@@ -46,8 +46,7 @@ pub unsafe fn copy(from: *const u8, to: *mut u8, len: usize, stores: Stores) {
 ///
 /// # Safety
 /// As for [`copy`], and this CPU has the path ([`CpuPath::is_available`]).
-// On its own, so that small copies pay for nothing of it.
-#[inline(never)]
+#[inline]
 pub unsafe fn copy_on(path: CpuPath, from: *const u8, to: *mut u8, len: usize, stores: Stores) {
     let streams = stores.over(len) == Stores::Streaming;
     // SAFETY: the caller's promise.
