@@ -419,10 +419,10 @@ ADIT_API uint32_t adit_dtype_block_elems(int32_t dtype);
  * is undefined where ADIT_TENSOR_READ_ONLY is set.
  *
  * Shapes and strides run from the outermost dimension to the innermost. Strides count elements; in
- * a tensor that the library is given, strides that are all 0 stand for C order without gaps; beside
- * others that aren't, a stride of 0 repeats its elements. Block dtypes have strides of 0: their blocks lie side
- * by side in C order. A tensor with a dimension of 0 has no elements and NULL data; one without
- * dimensions has one element.
+ * a tensor that the library is given, strides that are all 0 stand for C order without gaps;
+ * beside others that aren't, a stride of 0 repeats its elements. Block dtypes have strides of 0:
+ * their blocks lie side by side in C order. A tensor with a dimension of 0 has no elements and
+ * NULL data; one without dimensions has one element.
  */
 
 /** The most dimensions of an adit_tensor. */
@@ -595,8 +595,9 @@ ADIT_API ADIT_NODISCARD adit_status adit_log_set(adit_log_fn callback, void *ctx
  *
  * Forks: a child may read through handles that it inherited, and close them.
  *
- * Descriptors: a mapped file, and an empty one, keeps a descriptor until the last handle is closed,
- * never 0, 1 or 2. Closing it drops the POSIX locks (fcntl) that the process holds on that file.
+ * Descriptors: a mapped file, and an empty one, keeps a descriptor until the last handle is
+ * closed, never 0, 1 or 2. Closing it drops the POSIX locks (fcntl) that the process holds on that
+ * file.
  */
 
 /** A file's bytes. */
@@ -856,13 +857,13 @@ ADIT_API ADIT_NODISCARD adit_status adit_data_prefetch(const adit_data *data, ui
  *
  * Without flags the pages leave this process's memory and stay in the kernel's page cache, and
  * `*freed` (which may be NULL) is the bytes that the process no longer has resident. With
- * ADIT_RELEASE_PAGE_CACHE they leave the page cache too, except where another map has them, of this
- * process or another, where they wait to be written, or where the kernel keeps larger folios than the range
- * covers; `*freed` is then the bytes that left the page cache.
+ * ADIT_RELEASE_PAGE_CACHE they leave the page cache too, except where another map has them, of
+ * this process or another, where they wait to be written, or where the kernel keeps larger folios
+ * than the range covers; `*freed` is then the bytes that left the page cache.
  *
- * Only read-only maps of files are released, and not those opened with ADIT_DATA_LOCK. Heap bytes and the caller's memory, private changed
- * pages among it, stay as they are, and 0 bytes are freed. Where the system doesn't tell (without
- * /proc, say) the pages are released and 0 is told.
+ * Only read-only maps of files are released, and not those opened with ADIT_DATA_LOCK. Heap bytes
+ * and the caller's memory, private changed pages among it, stay as they are, and 0 bytes are
+ * freed. Where the system doesn't tell (without /proc, say) the pages are released and 0 is told.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_IO,
  * ADIT_ERR_UNSUPPORTED (unknown flags).
@@ -1215,9 +1216,9 @@ ADIT_API ADIT_NODISCARD adit_status adit_record_reader_schema(const adit_record_
 
 /**
  * Lends the first `n` tensors of record `index`: input and target for n = 2. They are good until
- * the reader is closed (see the head of this section) and must not be written to. All of the record
- * is checked, whatever `n` is. The record's head is read from the map: of a file that another
- * process has cut, that is SIGBUS where it was mapped.
+ * the reader is closed (see the head of this section) and must not be written to. All of the
+ * record is checked, whatever `n` is. The record's head is read from the map: of a file that
+ * another process has cut, that is SIGBUS where it was mapped.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such record, or `n` over 2),
  * ADIT_ERR_MALFORMED (this record is damaged; message, offset and index say where),
@@ -1229,8 +1230,8 @@ ADIT_API ADIT_NODISCARD adit_status adit_record_reader_get(const adit_record_rea
 
 /**
  * The dimensions of field `field` of record `index`, however many: their number is written to
- * `*ndim`, and the first `cap` of them to `dims`, which may be NULL if `cap` is 0. What `dims` has room for beyond them is
- * set to 0.
+ * `*ndim`, and the first `cap` of them to `dims`, which may be NULL if `cap` is 0. What `dims` has
+ * room for beyond them is set to 0.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_MALFORMED.
  */
@@ -1275,19 +1276,20 @@ ADIT_API void adit_gather_options_init(adit_gather_options *options, size_t size
 
 /**
  * Copies field `field` of the `n` records `indices`, in that order, repeats allowed, to the start
- * of `buffer`, which has `len` bytes: the elements of `n` records are needed, as options->dtype has
- * them. All of the records must have the same dtype and shape in this field. `options` may be NULL;
- * `tensor`, which may be NULL, is filled to describe what is in the buffer: n, then a record's
- * dimensions.
+ * of `buffer`, which has `len` bytes: the elements of `n` records are needed, as options->dtype
+ * has them. All of the records must have the same dtype and shape in this field. `options` may be
+ * NULL; `tensor`, which may be NULL, is filled to describe what is in the buffer: n, then a
+ * record's dimensions.
  *
- * The records need not lie aligned in the file. On failure the contents of `buffer` are
- * undefined. From the map, a file that another process cuts during the call is SIGBUS; ADIT_IO_READ
- * answers ADIT_ERR_TRUNCATED at any time.
+ * The records need not lie aligned in the file. On failure the contents of `buffer` are undefined.
+ * From the map, a file that another process cuts during the call is SIGBUS; ADIT_IO_READ answers
+ * ADIT_ERR_TRUNCATED at any time.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such record or field, a buffer
  * too small), ADIT_ERR_DTYPE (options->dtype is none, or no such conversion), ADIT_ERR_SHAPE
- * (records that differ; the error's index is the record's number), ADIT_ERR_MALFORMED, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED (a record with over 7
- * dimensions, options of a later version).
+ * (records that differ; the error's index is the record's number), ADIT_ERR_MALFORMED,
+ * ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED (a record with over 7 dimensions, options
+ * of a later version).
  */
 ADIT_API ADIT_NODISCARD adit_status adit_record_reader_gather(const adit_record_reader *reader,
     size_t field, const uint64_t *indices, size_t n, void *buffer, uint64_t len,
@@ -1590,12 +1592,12 @@ ADIT_API void adit_array_close(adit_array *array);
  * Opens the array file at `path`. `options` may be NULL. On success `*out` is a handle that the
  * caller closes with adit_array_close.
  *
- * Statuses: those of adit_data_open; ADIT_ERR_WRONG_FORMAT (neither .npy nor MMAP), ADIT_ERR_MALFORMED (a
- * header that NumPy refuses, whose fields don't fit one another, or fewer elements than it says),
- * ADIT_ERR_UNSUPPORTED (structured, object, string and time dtypes, void ones without
- * options->dtype), ADIT_ERR_DTYPE. In mode ADIT_ARRAY_READ_WRITE also ADIT_ERR_PERMISSION,
- * ADIT_ERR_READ_ONLY (the file system is), ADIT_ERR_NO_SPACE (see the head of this section),
- * ADIT_ERR_UNSUPPORTED (the file can't be mapped for writing).
+ * Statuses: those of adit_data_open; ADIT_ERR_WRONG_FORMAT (neither .npy nor MMAP),
+ * ADIT_ERR_MALFORMED (a header that NumPy refuses, whose fields don't fit one another, or fewer
+ * elements than it says), ADIT_ERR_UNSUPPORTED (structured, object, string and time dtypes, void
+ * ones without options->dtype), ADIT_ERR_DTYPE. In mode ADIT_ARRAY_READ_WRITE also
+ * ADIT_ERR_PERMISSION, ADIT_ERR_READ_ONLY (the file system is), ADIT_ERR_NO_SPACE (see the head of
+ * this section), ADIT_ERR_UNSUPPORTED (the file can't be mapped for writing).
  */
 ADIT_API ADIT_NODISCARD adit_status adit_array_open(const char *path,
                                                     const adit_array_options *options,
@@ -1603,11 +1605,11 @@ ADIT_API ADIT_NODISCARD adit_status adit_array_open(const char *path,
 
 /**
  * Opens an array file whose bytes are open already. The array shares them; `data` may be closed
- * before it. Bytes that came from an array that can be written can be written through this one too;
- * rows can't be appended.
+ * before it. Bytes that came from an array that can be written can be written through this one
+ * too; rows can't be appended.
  *
- * Statuses: as adit_array_open; ADIT_ERR_INVALID_ARGUMENT if options->data is set or the mode isn't
- * ADIT_ARRAY_READ.
+ * Statuses: as adit_array_open; ADIT_ERR_INVALID_ARGUMENT if options->data is set or the mode
+ * isn't ADIT_ARRAY_READ.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_array_from_data(const adit_data *data,
     const adit_array_options *options, adit_array **out, adit_error **err);
@@ -1626,9 +1628,9 @@ ADIT_API void adit_array_create_options_init(adit_array_create_options *options,
  *
  * The file appears at `path` whole, in one step, and replaces what stood there for those who open
  * it from then on: a symbolic link is replaced, not followed; a file leaves its permissions to the
- * new one, not its owner. Until then it is called `<name>.<16 hex digits>.adit-tmp`, which stays if
- * the process dies. bf16 and fp8 elements are written to .npy files as the void types that NumPy
- * with ml_dtypes makes of them.
+ * new one, not its owner. Until then it is called `<name>.<16 hex digits>.adit-tmp`, which stays
+ * if the process dies. bf16 and fp8 elements are written to .npy files as the void types that
+ * NumPy with ml_dtypes makes of them.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_DTYPE, ADIT_ERR_SHAPE (over 8 dimensions, a
  * negative one, more than memory can hold), ADIT_ERR_UNSUPPORTED (what the format doesn't have:
@@ -1658,8 +1660,8 @@ ADIT_API ADIT_NODISCARD adit_status adit_array_create_from(const char *path,
  * Publishes the array as it is in memory at `path`, copy-on-write changes and all, byte order and
  * element order kept. `path` may be the array's own: the handle, and whoever has the old file
  * mapped, go on with that. `options` may be NULL; with ADIT_ARRAY_FORMAT_AUTO the format is the
- * array's, whatever the path's extension says. `progress`, which may be NULL, is told bytes; a call that is cancelled leaves `path` as
- * it was.
+ * array's, whatever the path's extension says. `progress`, which may be NULL, is told bytes; a
+ * call that is cancelled leaves `path` as it was.
  *
  * Statuses: as adit_array_create; ADIT_ERR_TRUNCATED and ADIT_ERR_IO where the array's own file
  * was cut, ADIT_CANCELLED.
@@ -1681,9 +1683,10 @@ ADIT_API ADIT_NODISCARD adit_status adit_array_data_mut(adit_array *array, void 
                                                         uint64_t *nbytes, adit_error **err);
 
 /**
- * Makes what was written to `len` bytes from byte `offset` of the elements on durable; `len` may be
- * ADIT_TO_END. Returns when the disk has them. After a failure the array is poisoned for flushes,
- * since the kernel forgets what it couldn't write: save what is in memory with adit_array_save_as.
+ * Makes what was written to `len` bytes from byte `offset` of the elements on durable; `len` may
+ * be ADIT_TO_END. Returns when the disk has them. After a failure the array is poisoned for
+ * flushes, since the kernel forgets what it couldn't write: save what is in memory with
+ * adit_array_save_as.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_READ_ONLY (another mode
  * than ADIT_ARRAY_READ_WRITE), ADIT_ERR_IO, ADIT_ERR_NO_SPACE, ADIT_ERR_TRUNCATED (the file was
@@ -1725,10 +1728,10 @@ ADIT_API ADIT_NODISCARD adit_status adit_array_flush(const adit_array *array, ui
  * process), ADIT_ERR_TRUNCATED, ADIT_ERR_WRONG_FORMAT and ADIT_ERR_MALFORMED (the header, which is
  * read again, isn't what it was), ADIT_ERR_PERMISSION and ADIT_ERR_NOT_FOUND (of the file or its
  * folder, where a new file must be made), ADIT_ERR_NO_SPACE and ADIT_ERR_IO (repeat the call once
- * there is space; after a failed sync it answers ADIT_ERR_POISONED), ADIT_ERR_NOT_DURABLE (appended,
- * but a power cut may bring the old file back), ADIT_ERR_OUT_OF_MEMORY. What a failed append has
- * written stays behind the elements: this handle's next append goes over it, another handle needs
- * ADIT_ARRAY_OVERWRITE_TRAILING.
+ * there is space; after a failed sync it answers ADIT_ERR_POISONED), ADIT_ERR_NOT_DURABLE
+ * (appended, but a power cut may bring the old file back), ADIT_ERR_OUT_OF_MEMORY. What a failed
+ * append has written stays behind the elements: this handle's next append goes over it, another
+ * handle needs ADIT_ARRAY_OVERWRITE_TRAILING.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_array_append_rows(adit_array *array,
     const adit_tensor *rows, adit_error **err);
@@ -1812,8 +1815,8 @@ ADIT_API void adit_array_read_options_init(adit_array_read_options *options, siz
  * Copies elements of the array, all or a rectangular part of them, to the start of `buffer`, which
  * has `len` bytes: in C order, in this machine's byte order, converted if asked for. Any array
  * that opens can be read, big-endian, misaligned or of many dimensions as well. `buffer` must not
- * overlap the array's own memory. `options` may be
- * NULL. `*tensor`, which may be NULL, describes what was written, in `buffer`.
+ * overlap the array's own memory. `options` may be NULL. `*tensor`, which may be NULL, describes
+ * what was written, in `buffer`. On failure the contents of `buffer` are undefined.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (a part that isn't there, a buffer
  * that is too small), ADIT_ERR_DTYPE (no such conversion), ADIT_ERR_TRUNCATED, ADIT_ERR_IO,
@@ -1858,8 +1861,8 @@ ADIT_API ADIT_NODISCARD adit_status adit_array_to_dlpack(const adit_array *array
     struct DLManagedTensorVersioned **out, adit_error **err);
 
 /**
- * Gives the array as a DLPack tensor from before version 1.0, which can't say that its elements may
- * only be read: in mode ADIT_ARRAY_READ that is ADIT_ERR_READ_ONLY, unless `flags` has
+ * Gives the array as a DLPack tensor from before version 1.0, which can't say that its elements
+ * may only be read: in mode ADIT_ARRAY_READ that is ADIT_ERR_READ_ONLY, unless `flags` has
  * ADIT_DLPACK_IGNORE_READ_ONLY. A write to such elements is SIGSEGV.
  *
  * Statuses: as adit_array_tensor; ADIT_ERR_READ_ONLY; ADIT_ERR_UNSUPPORTED for unknown flags.
@@ -1945,7 +1948,8 @@ ADIT_API ADIT_NODISCARD adit_status adit_copy(const void *from, void *to, size_t
  * ADIT_STORE_STREAMING and ADIT_STORE_CACHED. A dtype to itself is a copy.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, ranges that overlap or are longer than memory, both
- * store flags), ADIT_ERR_DTYPE (no such dtype or conversion), ADIT_ERR_SHAPE (broken blocks), ADIT_ERR_UNSUPPORTED (unknown flags).
+ * store flags), ADIT_ERR_DTYPE (no such dtype or conversion), ADIT_ERR_SHAPE (broken blocks),
+ * ADIT_ERR_UNSUPPORTED (unknown flags).
  */
 ADIT_API ADIT_NODISCARD adit_status adit_convert(const void *from, int32_t from_dtype, void *to,
                                                  int32_t to_dtype, uint64_t count, uint32_t flags,
@@ -1987,7 +1991,8 @@ ADIT_API ADIT_NODISCARD adit_status adit_f32_to_bf16(const float *from, void *to
  * Turns `count` elements of a block dtype, whole blocks, into f32: adit_convert for those who know
  * that they have blocks. `flags` is 0, ADIT_STORE_STREAMING or ADIT_STORE_CACHED.
  *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT (as adit_convert), ADIT_ERR_DTYPE (no block dtype, or one that the gguf package 0.19 doesn't dequantise), ADIT_ERR_SHAPE (broken blocks),
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (as adit_convert), ADIT_ERR_DTYPE (no block dtype, or one
+ * that the gguf package 0.19 doesn't dequantise), ADIT_ERR_SHAPE (broken blocks),
  * ADIT_ERR_UNSUPPORTED (unknown flags).
  */
 ADIT_API ADIT_NODISCARD adit_status adit_dequantize(const void *from, int32_t dtype, float *to,
@@ -1998,8 +2003,8 @@ ADIT_API ADIT_NODISCARD adit_status adit_dequantize(const void *from, int32_t dt
  * Copies `n` rows from anywhere into one buffer, one after the other, converted: row i has
  * `row_elements` elements of `from_dtype` at `rows[i]`, whole blocks where it has them. `to` has
  * `len` bytes; `n` times a row of `to_dtype` are needed. The next rows are fetched while one is
- * copied, so this is faster than a loop of adit_copy. `flags` are those of adit_convert. No row may
- * overlap the buffer. Of a record file, adit_record_reader_gather does this by record numbers.
+ * copied, so this is faster than a loop of adit_copy. `flags` are those of adit_convert. No row
+ * may overlap the buffer. Of a record file, adit_record_reader_gather does this by record numbers.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, a row in the buffer or longer than memory, both store
  * flags), ADIT_ERR_DTYPE, ADIT_ERR_SHAPE

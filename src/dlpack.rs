@@ -54,8 +54,8 @@ pub unsafe extern "C" fn adit_array_to_dlpack(
     unsafe { guard_handle(array, err, body) }
 }
 
-/// Gives the array as a DLPack tensor from before version 1.0, which can't say that its elements may
-/// only be read: in mode ADIT_ARRAY_READ that is ADIT_ERR_READ_ONLY, unless `flags` has
+/// Gives the array as a DLPack tensor from before version 1.0, which can't say that its elements
+/// may only be read: in mode ADIT_ARRAY_READ that is ADIT_ERR_READ_ONLY, unless `flags` has
 /// ADIT_DLPACK_IGNORE_READ_ONLY. A write to such elements is SIGSEGV.
 ///
 /// Statuses: as adit_array_tensor; ADIT_ERR_READ_ONLY; ADIT_ERR_UNSUPPORTED for unknown flags.

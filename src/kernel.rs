@@ -192,7 +192,8 @@ pub unsafe extern "C" fn adit_copy(
 /// ADIT_STORE_STREAMING and ADIT_STORE_CACHED. A dtype to itself is a copy.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, ranges that overlap or are longer than memory, both
-/// store flags), ADIT_ERR_DTYPE (no such dtype or conversion), ADIT_ERR_SHAPE (broken blocks), ADIT_ERR_UNSUPPORTED (unknown flags).
+/// store flags), ADIT_ERR_DTYPE (no such dtype or conversion), ADIT_ERR_SHAPE (broken blocks),
+/// ADIT_ERR_UNSUPPORTED (unknown flags).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_convert(
     from: *const c_void,
@@ -281,7 +282,8 @@ pub unsafe extern "C" fn adit_f32_to_bf16(
 /// Turns `count` elements of a block dtype, whole blocks, into f32: adit_convert for those who know
 /// that they have blocks. `flags` is 0, ADIT_STORE_STREAMING or ADIT_STORE_CACHED.
 ///
-/// Statuses: ADIT_ERR_INVALID_ARGUMENT (as adit_convert), ADIT_ERR_DTYPE (no block dtype, or one that the gguf package 0.19 doesn't dequantise), ADIT_ERR_SHAPE (broken blocks),
+/// Statuses: ADIT_ERR_INVALID_ARGUMENT (as adit_convert), ADIT_ERR_DTYPE (no block dtype, or one
+/// that the gguf package 0.19 doesn't dequantise), ADIT_ERR_SHAPE (broken blocks),
 /// ADIT_ERR_UNSUPPORTED (unknown flags).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_dequantize(
@@ -309,8 +311,8 @@ pub unsafe extern "C" fn adit_dequantize(
 /// Copies `n` rows from anywhere into one buffer, one after the other, converted: row i has
 /// `row_elements` elements of `from_dtype` at `rows[i]`, whole blocks where it has them. `to` has
 /// `len` bytes; `n` times a row of `to_dtype` are needed. The next rows are fetched while one is
-/// copied, so this is faster than a loop of adit_copy. `flags` are those of adit_convert. No row may
-/// overlap the buffer. Of a record file, adit_record_reader_gather does this by record numbers.
+/// copied, so this is faster than a loop of adit_copy. `flags` are those of adit_convert. No row
+/// may overlap the buffer. Of a record file, adit_record_reader_gather does this by record numbers.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, a row in the buffer or longer than memory, both store
 /// flags), ADIT_ERR_DTYPE, ADIT_ERR_SHAPE

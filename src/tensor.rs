@@ -6,10 +6,10 @@
 //! is undefined where ADIT_TENSOR_READ_ONLY is set.
 //!
 //! Shapes and strides run from the outermost dimension to the innermost. Strides count elements; in
-//! a tensor that the library is given, strides that are all 0 stand for C order without gaps; beside
-//! others that aren't, a stride of 0 repeats its elements. Block dtypes have strides of 0: their blocks lie side
-//! by side in C order. A tensor with a dimension of 0 has no elements and NULL data; one without
-//! dimensions has one element.
+//! a tensor that the library is given, strides that are all 0 stand for C order without gaps;
+//! beside others that aren't, a stride of 0 repeats its elements. Block dtypes have strides of 0:
+//! their blocks lie side by side in C order. A tensor with a dimension of 0 has no elements and
+//! NULL data; one without dimensions has one element.
 
 use std::ffi::c_void;
 

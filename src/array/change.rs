@@ -38,9 +38,10 @@ pub unsafe extern "C" fn adit_array_data_mut(
     unsafe { guard_handle_mut(array, err, body) }
 }
 
-/// Makes what was written to `len` bytes from byte `offset` of the elements on durable; `len` may be
-/// ADIT_TO_END. Returns when the disk has them. After a failure the array is poisoned for flushes,
-/// since the kernel forgets what it couldn't write: save what is in memory with adit_array_save_as.
+/// Makes what was written to `len` bytes from byte `offset` of the elements on durable; `len` may
+/// be ADIT_TO_END. Returns when the disk has them. After a failure the array is poisoned for
+/// flushes, since the kernel forgets what it couldn't write: save what is in memory with
+/// adit_array_save_as.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_READ_ONLY (another mode
 /// than ADIT_ARRAY_READ_WRITE), ADIT_ERR_IO, ADIT_ERR_NO_SPACE, ADIT_ERR_TRUNCATED (the file was
@@ -89,10 +90,10 @@ pub unsafe extern "C" fn adit_array_flush(
 /// process), ADIT_ERR_TRUNCATED, ADIT_ERR_WRONG_FORMAT and ADIT_ERR_MALFORMED (the header, which is
 /// read again, isn't what it was), ADIT_ERR_PERMISSION and ADIT_ERR_NOT_FOUND (of the file or its
 /// folder, where a new file must be made), ADIT_ERR_NO_SPACE and ADIT_ERR_IO (repeat the call once
-/// there is space; after a failed sync it answers ADIT_ERR_POISONED), ADIT_ERR_NOT_DURABLE (appended,
-/// but a power cut may bring the old file back), ADIT_ERR_OUT_OF_MEMORY. What a failed append has
-/// written stays behind the elements: this handle's next append goes over it, another handle needs
-/// ADIT_ARRAY_OVERWRITE_TRAILING.
+/// there is space; after a failed sync it answers ADIT_ERR_POISONED), ADIT_ERR_NOT_DURABLE
+/// (appended, but a power cut may bring the old file back), ADIT_ERR_OUT_OF_MEMORY. What a failed
+/// append has written stays behind the elements: this handle's next append goes over it, another
+/// handle needs ADIT_ARRAY_OVERWRITE_TRAILING.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_array_append_rows(
     array: *mut adit_array,

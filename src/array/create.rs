@@ -87,9 +87,9 @@ pub unsafe extern "C" fn adit_array_create_options_init(
 ///
 /// The file appears at `path` whole, in one step, and replaces what stood there for those who open
 /// it from then on: a symbolic link is replaced, not followed; a file leaves its permissions to the
-/// new one, not its owner. Until then it is called `<name>.<16 hex digits>.adit-tmp`, which stays if
-/// the process dies. bf16 and fp8 elements are written to .npy files as the void types that NumPy
-/// with ml_dtypes makes of them.
+/// new one, not its owner. Until then it is called `<name>.<16 hex digits>.adit-tmp`, which stays
+/// if the process dies. bf16 and fp8 elements are written to .npy files as the void types that
+/// NumPy with ml_dtypes makes of them.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_DTYPE, ADIT_ERR_SHAPE (over 8 dimensions, a
 /// negative one, more than memory can hold), ADIT_ERR_UNSUPPORTED (what the format doesn't have:
@@ -173,8 +173,8 @@ pub unsafe extern "C" fn adit_array_create_from(
 /// Publishes the array as it is in memory at `path`, copy-on-write changes and all, byte order and
 /// element order kept. `path` may be the array's own: the handle, and whoever has the old file
 /// mapped, go on with that. `options` may be NULL; with ADIT_ARRAY_FORMAT_AUTO the format is the
-/// array's, whatever the path's extension says. `progress`, which may be NULL, is told bytes; a call that is cancelled leaves `path` as
-/// it was.
+/// array's, whatever the path's extension says. `progress`, which may be NULL, is told bytes; a
+/// call that is cancelled leaves `path` as it was.
 ///
 /// Statuses: as adit_array_create; ADIT_ERR_TRUNCATED and ADIT_ERR_IO where the array's own file
 /// was cut, ADIT_CANCELLED.

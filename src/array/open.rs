@@ -37,12 +37,12 @@ unsafe fn array_options(ptr: *const adit_array_options) -> Result<ArrayOptions, 
 /// Opens the array file at `path`. `options` may be NULL. On success `*out` is a handle that the
 /// caller closes with adit_array_close.
 ///
-/// Statuses: those of adit_data_open; ADIT_ERR_WRONG_FORMAT (neither .npy nor MMAP), ADIT_ERR_MALFORMED (a
-/// header that NumPy refuses, whose fields don't fit one another, or fewer elements than it says),
-/// ADIT_ERR_UNSUPPORTED (structured, object, string and time dtypes, void ones without
-/// options->dtype), ADIT_ERR_DTYPE. In mode ADIT_ARRAY_READ_WRITE also ADIT_ERR_PERMISSION,
-/// ADIT_ERR_READ_ONLY (the file system is), ADIT_ERR_NO_SPACE (see the head of this section),
-/// ADIT_ERR_UNSUPPORTED (the file can't be mapped for writing).
+/// Statuses: those of adit_data_open; ADIT_ERR_WRONG_FORMAT (neither .npy nor MMAP),
+/// ADIT_ERR_MALFORMED (a header that NumPy refuses, whose fields don't fit one another, or fewer
+/// elements than it says), ADIT_ERR_UNSUPPORTED (structured, object, string and time dtypes, void
+/// ones without options->dtype), ADIT_ERR_DTYPE. In mode ADIT_ARRAY_READ_WRITE also
+/// ADIT_ERR_PERMISSION, ADIT_ERR_READ_ONLY (the file system is), ADIT_ERR_NO_SPACE (see the head of
+/// this section), ADIT_ERR_UNSUPPORTED (the file can't be mapped for writing).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_array_open(
     path: *const c_char,
@@ -66,11 +66,11 @@ pub unsafe extern "C" fn adit_array_open(
 }
 
 /// Opens an array file whose bytes are open already. The array shares them; `data` may be closed
-/// before it. Bytes that came from an array that can be written can be written through this one too;
-/// rows can't be appended.
+/// before it. Bytes that came from an array that can be written can be written through this one
+/// too; rows can't be appended.
 ///
-/// Statuses: as adit_array_open; ADIT_ERR_INVALID_ARGUMENT if options->data is set or the mode isn't
-/// ADIT_ARRAY_READ.
+/// Statuses: as adit_array_open; ADIT_ERR_INVALID_ARGUMENT if options->data is set or the mode
+/// isn't ADIT_ARRAY_READ.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_array_from_data(
     data: *const adit_data,

@@ -67,8 +67,8 @@ pub unsafe extern "C" fn adit_array_read_options_init(
 /// Copies elements of the array, all or a rectangular part of them, to the start of `buffer`, which
 /// has `len` bytes: in C order, in this machine's byte order, converted if asked for. Any array
 /// that opens can be read, big-endian, misaligned or of many dimensions as well. `buffer` must not
-/// overlap the array's own memory. `options` may be
-/// NULL. `*tensor`, which may be NULL, describes what was written, in `buffer`.
+/// overlap the array's own memory. `options` may be NULL. `*tensor`, which may be NULL, describes
+/// what was written, in `buffer`. On failure the contents of `buffer` are undefined.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (a part that isn't there, a buffer
 /// that is too small), ADIT_ERR_DTYPE (no such conversion), ADIT_ERR_TRUNCATED, ADIT_ERR_IO,

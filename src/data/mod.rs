@@ -18,8 +18,9 @@
 //!
 //! Forks: a child may read through handles that it inherited, and close them.
 //!
-//! Descriptors: a mapped file, and an empty one, keeps a descriptor until the last handle is closed,
-//! never 0, 1 or 2. Closing it drops the POSIX locks (fcntl) that the process holds on that file.
+//! Descriptors: a mapped file, and an empty one, keeps a descriptor until the last handle is
+//! closed, never 0, 1 or 2. Closing it drops the POSIX locks (fcntl) that the process holds on that
+//! file.
 
 mod open;
 mod bytes;

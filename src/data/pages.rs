@@ -48,13 +48,13 @@ pub unsafe extern "C" fn adit_data_prefetch(
 ///
 /// Without flags the pages leave this process's memory and stay in the kernel's page cache, and
 /// `*freed` (which may be NULL) is the bytes that the process no longer has resident. With
-/// ADIT_RELEASE_PAGE_CACHE they leave the page cache too, except where another map has them, of this
-/// process or another, where they wait to be written, or where the kernel keeps larger folios than the range
-/// covers; `*freed` is then the bytes that left the page cache.
+/// ADIT_RELEASE_PAGE_CACHE they leave the page cache too, except where another map has them, of
+/// this process or another, where they wait to be written, or where the kernel keeps larger folios
+/// than the range covers; `*freed` is then the bytes that left the page cache.
 ///
-/// Only read-only maps of files are released, and not those opened with ADIT_DATA_LOCK. Heap bytes and the caller's memory, private changed
-/// pages among it, stay as they are, and 0 bytes are freed. Where the system doesn't tell (without
-/// /proc, say) the pages are released and 0 is told.
+/// Only read-only maps of files are released, and not those opened with ADIT_DATA_LOCK. Heap bytes
+/// and the caller's memory, private changed pages among it, stay as they are, and 0 bytes are
+/// freed. Where the system doesn't tell (without /proc, say) the pages are released and 0 is told.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_IO,
 /// ADIT_ERR_UNSUPPORTED (unknown flags).

@@ -49,19 +49,20 @@ pub unsafe extern "C" fn adit_gather_options_init(options: *mut adit_gather_opti
 }
 
 /// Copies field `field` of the `n` records `indices`, in that order, repeats allowed, to the start
-/// of `buffer`, which has `len` bytes: the elements of `n` records are needed, as options->dtype has
-/// them. All of the records must have the same dtype and shape in this field. `options` may be NULL;
-/// `tensor`, which may be NULL, is filled to describe what is in the buffer: n, then a record's
-/// dimensions.
+/// of `buffer`, which has `len` bytes: the elements of `n` records are needed, as options->dtype
+/// has them. All of the records must have the same dtype and shape in this field. `options` may be
+/// NULL; `tensor`, which may be NULL, is filled to describe what is in the buffer: n, then a
+/// record's dimensions.
 ///
-/// The records need not lie aligned in the file. On failure the contents of `buffer` are
-/// undefined. From the map, a file that another process cuts during the call is SIGBUS; ADIT_IO_READ
-/// answers ADIT_ERR_TRUNCATED at any time.
+/// The records need not lie aligned in the file. On failure the contents of `buffer` are undefined.
+/// From the map, a file that another process cuts during the call is SIGBUS; ADIT_IO_READ answers
+/// ADIT_ERR_TRUNCATED at any time.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such record or field, a buffer
 /// too small), ADIT_ERR_DTYPE (options->dtype is none, or no such conversion), ADIT_ERR_SHAPE
-/// (records that differ; the error's index is the record's number), ADIT_ERR_MALFORMED, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED (a record with over 7
-/// dimensions, options of a later version).
+/// (records that differ; the error's index is the record's number), ADIT_ERR_MALFORMED,
+/// ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED (a record with over 7 dimensions, options
+/// of a later version).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_record_reader_gather(
     reader: *const adit_record_reader,

@@ -198,9 +198,9 @@ pub unsafe extern "C" fn adit_record_reader_schema(
 }
 
 /// Lends the first `n` tensors of record `index`: input and target for n = 2. They are good until
-/// the reader is closed (see the head of this section) and must not be written to. All of the record
-/// is checked, whatever `n` is. The record's head is read from the map: of a file that another
-/// process has cut, that is SIGBUS where it was mapped.
+/// the reader is closed (see the head of this section) and must not be written to. All of the
+/// record is checked, whatever `n` is. The record's head is read from the map: of a file that
+/// another process has cut, that is SIGBUS where it was mapped.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such record, or `n` over 2),
 /// ADIT_ERR_MALFORMED (this record is damaged; message, offset and index say where),
@@ -249,8 +249,8 @@ pub unsafe extern "C" fn adit_record_reader_get(
 }
 
 /// The dimensions of field `field` of record `index`, however many: their number is written to
-/// `*ndim`, and the first `cap` of them to `dims`, which may be NULL if `cap` is 0. What `dims` has room for beyond them is
-/// set to 0.
+/// `*ndim`, and the first `cap` of them to `dims`, which may be NULL if `cap` is 0. What `dims` has
+/// room for beyond them is set to 0.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_MALFORMED.
 #[unsafe(no_mangle)]
