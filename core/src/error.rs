@@ -27,7 +27,7 @@ pub enum Kind {
     Malformed,
     /// Bytes that differ from their checksum.
     Checksum,
-    /// The writer died or was closed before it finished the file.
+    /// The writer died or was closed before it finished the file, or can't finish it yet.
     Unfinished,
     /// The file is shorter now than it was when it was opened.
     Truncated,
@@ -57,6 +57,10 @@ pub enum Kind {
     Forked,
     /// The caller's progress callback asked to stop.
     Cancelled,
+    /// Another callback of the caller failed.
+    Callback,
+    /// A bug of this library.
+    Internal,
 }
 
 /// Where a failure happened, as far as it is known.

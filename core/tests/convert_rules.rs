@@ -177,8 +177,10 @@ fn complex_numbers() {
 
 #[test]
 fn pairs_that_make_sense() {
-    let (plain, blocks) = DType::ALL.split_at(18);
+    let (plain, others) = DType::ALL.split_at(18);
+    let (copied, blocks) = others.split_at(2);
     assert!(plain.iter().all(|dtype| !dtype.is_block()) && blocks.iter().all(|b| b.is_block()));
+    assert_eq!(copied, [DType::F8E4M3FNUZ, DType::F8E5M2FNUZ]);
     for path in CpuPath::available() {
         let exists = |from, to| Conversion::on(path, from, to, Plain).is_some();
         let pairs = plain
@@ -190,6 +192,20 @@ fn pairs_that_make_sense() {
             assert!(exists(block, block));
             assert!(plain.iter().all(|&from| !exists(from, block)));
             assert!(!exists(block, DType::I8) && !exists(block, DType::Complex64));
+        }
+        for &only in copied
+            .iter()
+            .chain(blocks)
+            .filter(|dtype| dtype.number() < 100)
+        {
+            let others = DType::ALL.iter().filter(|&&other| other != only);
+            assert!(exists(only, only));
+            for &other in others {
+                assert!(
+                    !exists(only, other) && !exists(other, only),
+                    "{only:?} {other:?}"
+                );
+            }
         }
     }
     let copy = Conversion::new(DType::Q4_0, DType::Q4_0, Plain).unwrap();

@@ -72,7 +72,7 @@ fn every_backend_gives_the_same_bytes() {
             assert!(all(&data) == bytes);
             assert!(read(&data, 0, len).unwrap() == bytes);
             assert_eq!(read(&data, len as u64 - 1, 1).unwrap(), bytes[len - 1..]);
-            assert_eq!(read(&data, len as u64, 0).unwrap(), []);
+            assert_eq!(read(&data, len as u64, 0).unwrap(), [0u8; 0]);
             for (offset, wanted) in [(len as u64, 1), (0, len + 1), (u64::MAX, 2)] {
                 let error = read(&data, offset, wanted).unwrap_err();
                 assert_eq!(error.kind(), Kind::OutOfRange);
@@ -101,7 +101,7 @@ fn an_empty_file_has_no_bytes() {
             assert!(data.is_empty() && !data.is_mapped());
             assert!(data.region().as_ptr().is_null());
             assert_eq!(data.as_mut_ptr(), None);
-            assert_eq!(read(&data, 0, 0).unwrap(), []);
+            assert_eq!(read(&data, 0, 0).unwrap(), [0u8; 0]);
             assert_eq!(read(&data, 0, 1).unwrap_err().kind(), Kind::OutOfRange);
             assert_eq!(data.range(0, TO_END).unwrap(), (0, 0));
             assert_eq!(data.range(1, 0).unwrap_err().kind(), Kind::OutOfRange);

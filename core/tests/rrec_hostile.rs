@@ -180,7 +180,7 @@ fn more_dimensions_than_a_tensor_has_are_told_by_dims() {
         let reader = open(&one(&[&input[..], &words(&[0, 0, 3])].concat())).unwrap();
         let own: Vec<i64> = dims.iter().map(|&dim| dim.into()).collect();
         assert_eq!(reader.dims(0, 0).unwrap(), own);
-        assert_eq!(reader.dims(0, 1).unwrap(), []);
+        assert_eq!(reader.dims(0, 1).unwrap(), [0i64; 0]);
         assert_eq!(reader.dims(0, 2).unwrap_err().kind(), Kind::OutOfRange);
         assert_eq!(reader.schema().unwrap().fields().len(), 2);
         assert_eq!(reader.verify(&mut go_on).unwrap().bad_records, 0);

@@ -158,3 +158,45 @@ fn blocks_lie_side_by_side_whatever_the_strides_say() {
     // A row of blocks has no rows: an element alone has no address.
     assert!(row.row(0).is_none());
 }
+
+#[test]
+fn packed_elements_run_on_across_rows() {
+    let bytes: Vec<u8> = (0..6).collect();
+    let view = strided(&bytes, DType::F4E2M1, &[4, 3], &[9, 9]).unwrap();
+    assert_eq!((view.bytes(), view.dense()), (6, Some(&bytes[..])));
+    let mut out = Vec::new();
+    assert!(view.append_to(&mut out));
+    assert_eq!(out, bytes);
+    // A row of 3 elements doesn't end at a whole byte, nor do those from an odd one on begin at one.
+    assert!(view.row(0).is_none() && view.row(2).is_none());
+    let view = strided(&bytes, DType::F4E2M1, &[3, 2, 2], &[0, 0, 0]).unwrap();
+    assert_eq!(view.row(1).and_then(|row| row.dense()), Some(&bytes[2..4]));
+    assert!(strided(&bytes, DType::F4E2M1, &[3, 3], &[3, 1]).is_err());
+}
+
+#[test]
+fn blocks_are_cut_in_pieces_whatever_their_rows() {
+    let bytes: Vec<u8> = (0..102).collect();
+    let shapes: [(DType, &[i64]); 5] = [
+        (DType::Q8_0, &[96]),
+        (DType::Q8_0, &[3, 32]),
+        (DType::F4E2M1, &[4, 3, 17]),
+        (DType::F6E2M3, &[136]),
+        (DType::F6E3M2, &[8, 17]),
+    ];
+    for (dtype, dims) in shapes {
+        let view = strided(&bytes, dtype, dims, &[0; 3][..dims.len()]).unwrap();
+        for limit in [1, 34, 50, 101, 102] {
+            let mut joined = Vec::new();
+            let done: Result<(), ()> = view.pieces(limit, false, &mut |piece| {
+                assert!(piece.bytes() <= limit.max(dtype.block_bytes().into()));
+                assert!(piece.append_to(&mut joined));
+                Ok(())
+            });
+            assert_eq!(
+                (done, joined.as_slice()),
+                (Ok(()), &bytes[..view.bytes() as usize])
+            );
+        }
+    }
+}

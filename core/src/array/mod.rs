@@ -14,7 +14,6 @@ mod literal;
 mod mmap;
 mod npy;
 mod read;
-mod select;
 #[cfg(test)]
 mod tests;
 

@@ -5,6 +5,7 @@ mod convert;
 mod copy;
 mod crc32c;
 mod dequant;
+mod finite;
 mod gather;
 #[cfg(target_arch = "x86_64")]
 mod lines;
@@ -20,6 +21,7 @@ mod vector;
 pub use convert::{Conversion, Overflow, Stores};
 pub use copy::{SHORT_COPY, copy, copy_on, overlaps};
 pub use crc32c::crc32c;
+pub use finite::{NonFinite, has_scales, may_be_non_finite, non_finite};
 pub use gather::{gather, gather_converted, gather_on};
 pub use path::CpuPath;
 pub use strided::{Strided, copy_strided};

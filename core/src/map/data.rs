@@ -168,7 +168,7 @@ impl Data {
         {
             Some(range) => match range.read(offset, out, &self.origin) {
                 Err(Error::Truncated { actual, .. }) => {
-                    self.shortest.fetch_min(actual, Ordering::Relaxed);
+                    self.saw_end(actual);
                     Err(self.truncated(offset, actual))
                 }
                 result => result,
@@ -201,6 +201,11 @@ impl Data {
         } else {
             Ok(())
         }
+    }
+
+    /// Remembers that the file was seen to end at byte `end`.
+    pub(super) fn saw_end(&self, end: u64) {
+        self.shortest.fetch_min(end, Ordering::Relaxed);
     }
 
     pub(super) fn truncated(&self, offset: u64, actual: u64) -> Error {

@@ -146,10 +146,23 @@ pub enum Error {
         origin: Origin,
     },
     /// A handle of the parent process.
-    #[error("{origin} was being written by the parent of this process; only the parent can go on")]
+    #[error("{origin} was opened by the parent of this process, which alone can go on with this")]
     Forked {
         /// The file.
         origin: Origin,
+    },
+    /// Bytes that were to be written, in memory that can't be read.
+    #[error(
+        "the bytes for byte {offset} of {origin} can't be read: {source}; if they are mapped from \
+         a file, it was cut"
+    )]
+    Unreadable {
+        /// The file to write.
+        origin: Origin,
+        /// Where in it they were to go.
+        offset: u64,
+        /// The system's own error.
+        source: io::Error,
     },
     /// A file whose writing has ended.
     #[error("writing {origin} has {why} before; nothing more can be written")]
@@ -233,7 +246,7 @@ impl Error {
 impl Report for Error {
     fn kind(&self) -> Kind {
         match self {
-            Error::Io { source, .. } => kind_of_io(source),
+            Error::Io { source, .. } | Error::Unreadable { source, .. } => kind_of_io(source),
             Error::NotAFile { .. } => Kind::NotAFile,
             Error::NotDurable { .. } => Kind::NotDurable,
             Error::Exists { .. } => Kind::Exists,
@@ -252,9 +265,9 @@ impl Report for Error {
 
     fn os_code(&self) -> i32 {
         match self {
-            Error::Io { source, .. } | Error::NotDurable { source, .. } => {
-                source.raw_os_error().unwrap_or(0)
-            }
+            Error::Io { source, .. }
+            | Error::NotDurable { source, .. }
+            | Error::Unreadable { source, .. } => source.raw_os_error().unwrap_or(0),
             Error::NotAFile { os_code, .. } => *os_code,
             _ => 0,
         }
@@ -263,9 +276,9 @@ impl Report for Error {
     fn place(&self) -> Place {
         let (origin, offset) = match self {
             Error::Io { origin, offset, .. } => (origin, *offset),
-            Error::OutOfRange { origin, offset, .. } | Error::Truncated { origin, offset, .. } => {
-                (origin, Some(*offset))
-            }
+            Error::OutOfRange { origin, offset, .. }
+            | Error::Truncated { origin, offset, .. }
+            | Error::Unreadable { origin, offset, .. } => (origin, Some(*offset)),
             Error::NotAFile { origin, .. }
             | Error::NotDurable { origin, .. }
             | Error::Exists { origin }

@@ -6,6 +6,39 @@ use super::data::Data;
 use super::error::{Error, Result};
 use super::region::Region;
 
+impl Data {
+    /// As [`Data::read`], to all that a buffer then has; on failure it has nothing.
+    ///
+    /// # Errors
+    /// As [`Data::read`], [`Error::OutOfMemory`].
+    pub fn read_to(&self, offset: u64, len: usize, buffer: &mut Vec<u8>) -> Result<()> {
+        buffer.clear();
+        self.read_behind(offset, len, buffer)
+    }
+
+    /// As [`Data::read`], behind what a buffer has; on failure it has that.
+    ///
+    /// # Errors
+    /// As [`Data::read`], [`Error::OutOfMemory`].
+    pub fn read_behind(&self, offset: u64, len: usize, buffer: &mut Vec<u8>) -> Result<()> {
+        let out_of_memory = |_| Error::OutOfMemory {
+            bytes: len as u64,
+            origin: self.origin().clone(),
+        };
+        buffer.try_reserve_exact(len).map_err(out_of_memory)?;
+        let room: &mut [MaybeUninit<u8>] = buffer
+            .spare_capacity_mut()
+            .get_mut(..len)
+            .unwrap_or_default();
+        let more = room.len();
+        self.read(offset, room)?;
+        // SAFETY: the read filled all of the room, which starts at the buffer's end and lies within
+        // its capacity, or failed.
+        unsafe { buffer.set_len(buffer.len().saturating_add(more)) };
+        Ok(())
+    }
+}
+
 /// Little-endian integers at byte offsets.
 pub trait Fetch {
     /// The u32 at `offset`.
@@ -157,26 +190,8 @@ impl<'a> Window<'a> {
             self.size.min(least.max(ASIDE))
         };
         let rest = usize::try_from(self.data.len() - offset).unwrap_or(usize::MAX);
-        let len = rest.min(size);
-        self.bytes.clear();
         self.start = offset;
-        let out_of_memory = || Error::OutOfMemory {
-            bytes: len as u64,
-            origin: self.data.origin().clone(),
-        };
-        self.bytes
-            .try_reserve_exact(len)
-            .map_err(|_| out_of_memory())?;
-        let room: &mut [MaybeUninit<u8>] = self
-            .bytes
-            .spare_capacity_mut()
-            .get_mut(..len)
-            .unwrap_or_default();
-        let filled = room.len();
-        self.data.read(offset, room)?;
-        // SAFETY: the read filled all of the room, which starts the capacity, or failed.
-        unsafe { self.bytes.set_len(filled) };
-        Ok(())
+        self.data.read_to(offset, rest.min(size), &mut self.bytes)
     }
 
     fn array_at<const N: usize>(&mut self, offset: u64) -> Result<[u8; N]> {

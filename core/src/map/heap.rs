@@ -105,6 +105,14 @@ impl HeapBytes {
         heap
     }
 
+    /// As [`HeapBytes::new`], at addresses that are multiples of `align`, a power of two.
+    #[must_use]
+    pub fn aligned(allocator: Arc<dyn BulkAllocator>, align: usize) -> HeapBytes {
+        let mut heap = HeapBytes::new(allocator);
+        heap.align = align.max(LINE);
+        heap
+    }
+
     /// Bytes that are filled so far.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -131,7 +139,11 @@ impl HeapBytes {
         if capacity <= self.capacity() {
             return Ok(());
         }
-        let align = if capacity >= HUGE { HUGE } else { self.align };
+        let align = if capacity >= HUGE {
+            self.align.max(HUGE)
+        } else {
+            self.align
+        };
         let room = capacity.checked_next_multiple_of(self.unit);
         let allocated = room.and_then(|size| Some((self.allocator.allocate(size, align)?, size)));
         let Some((ptr, size)) = allocated else {
@@ -159,6 +171,17 @@ impl HeapBytes {
         // SAFETY: len <= size, so these size - len bytes are ours to write; `&mut self` keeps
         // everyone else away; MaybeUninit needs no initialisation and no alignment.
         unsafe { std::slice::from_raw_parts_mut(spare, memory.size - self.len) }
+    }
+
+    /// Where the memory behind the filled bytes starts: dangling where there is none. Unlike a slice
+    /// it may be shared out: it is good until the next call that takes `&mut self`, but for
+    /// [`HeapBytes::filled`].
+    pub fn spare_start(&mut self) -> *mut u8 {
+        let start = self
+            .memory
+            .as_ref()
+            .map_or(NonNull::dangling(), |memory| memory.ptr);
+        start.as_ptr().wrapping_add(self.len)
     }
 
     /// Counts `more` bytes of the spare memory as filled.

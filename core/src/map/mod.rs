@@ -5,16 +5,19 @@
 //! simulated storage (feature `sim`), which crashes, tears and fails on demand.
 
 mod data;
+mod direct;
 mod error;
 mod fetch;
 mod heap;
 mod inflate;
+mod locks;
 mod mapping;
 mod open;
 mod options;
 mod origin;
 mod os;
 mod publish;
+mod publish_lock;
 mod range;
 mod region;
 mod residency;
@@ -22,14 +25,17 @@ mod storage;
 mod write;
 
 pub use data::Data;
+pub use direct::Direct;
 pub use error::{Error, Result};
 pub use fetch::{Fetch, Mapped, Window};
 pub use heap::{BulkAllocator, HeapBytes, SystemAllocator};
+pub use locks::LockedRange;
 pub use mapping::{MapMode, Mapping};
 pub use options::{Access, Backend, BytesOwner, DataOptions, Io};
 pub use origin::Origin;
 pub(crate) use os::Owner;
 pub use publish::Publication;
+pub(crate) use publish_lock::PublishLock;
 pub use region::Region;
 pub use residency::{Advice, Release, Residency};
 pub(crate) use storage::FileLock;

@@ -52,20 +52,7 @@ impl Publication {
     /// # Errors
     /// The system's; [`Error::Exists`]; [`Error::BadPath`].
     pub fn create(storage: Arc<dyn Storage>, path: &Path, replace: bool) -> Result<Publication> {
-        let bad_path = |why| Error::BadPath {
-            path: path.to_owned(),
-            why,
-        };
-        let name = path
-            .file_name()
-            .ok_or_else(|| bad_path("it ends in no file name"))?;
-        if !path
-            .as_os_str()
-            .as_encoded_bytes()
-            .ends_with(name.as_encoded_bytes())
-        {
-            return Err(bad_path("it ends as a folder's does"));
-        }
+        let name = Publication::file_name(path)?;
         let origin = Origin::Path(path.to_owned());
         match storage.kind(path).map_err(Error::io("look at", &origin))? {
             None | Some(FileKind::Regular | FileKind::Link) if replace => {}
@@ -103,6 +90,25 @@ impl Publication {
         })
     }
 
+    /// The name of the file at a path that one can be published at.
+    ///
+    /// # Errors
+    /// [`Error::BadPath`].
+    pub(crate) fn file_name(path: &Path) -> Result<&OsStr> {
+        let bad_path = |why| Error::BadPath {
+            path: path.to_owned(),
+            why,
+        };
+        let name = path
+            .file_name()
+            .ok_or_else(|| bad_path("it ends in no file name"))?;
+        let bytes = path.as_os_str().as_encoded_bytes();
+        if !bytes.ends_with(name.as_encoded_bytes()) {
+            return Err(bad_path("it ends as a folder's does"));
+        }
+        Ok(name)
+    }
+
     /// The final path.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -113,6 +119,11 @@ impl Publication {
     #[must_use]
     pub fn temporary(&self) -> &Path {
         &self.temporary
+    }
+
+    /// The path of a file of another name in the folder of the final one.
+    pub(crate) fn beside(&self, name: &OsStr) -> PathBuf {
+        self.target.with_file_name(name)
     }
 
     /// The file, which stays open and the same when it is published.
@@ -134,17 +145,30 @@ impl Publication {
     }
 
     /// As [`Publication::write`], from mapped bytes: of a map that was cut it is an error, not a
-    /// fault.
+    /// fault, and not final: a part of them has been written, and the file is as good as before.
     ///
     /// # Errors
-    /// As [`Publication::write`].
+    /// As [`Publication::write`]; [`Error::Unreadable`].
     pub fn write_region(&mut self, bytes: Region<'_>, offset: u64) -> Result<()> {
-        self.attempt(|own| {
-            let origin = Origin::Path(own.temporary.clone());
-            own.file
-                .write_region_at(bytes, offset)
-                .map_err(Error::io_at("write", &origin, offset))
-        })
+        let mut unreadable = None;
+        self.attempt(|own| match own.file.write_region_at(bytes, offset) {
+            Err(error) if error.raw_os_error() == Some(os::BAD_ADDRESS) => {
+                unreadable = Some(error);
+                Ok(())
+            }
+            written => {
+                let origin = Origin::Path(own.temporary.clone());
+                written.map_err(Error::io_at("write", &origin, offset))
+            }
+        })?;
+        match unreadable {
+            Some(source) => Err(Error::Unreadable {
+                origin: Origin::Path(self.path.clone()),
+                offset,
+                source,
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Gives the temporary's first `len` bytes their space on the disk. A failure is final.
@@ -185,16 +209,48 @@ impl Publication {
             own.rename()
         })?;
         self.state = State::Published;
+        self.sync_folder().map_err(|source| Error::NotDurable {
+            origin: Origin::Path(self.path.clone()),
+            source,
+        })
+    }
+
+    fn sync_folder(&self) -> io::Result<()> {
         let folder = match self.target.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
-        self.storage
-            .sync_folder(folder)
-            .map_err(|source| Error::NotDurable {
-                origin: Origin::Path(self.path.clone()),
-                source,
-            })
+        self.storage.sync_folder(folder)
+    }
+
+    /// Removes the file that is to be replaced, durably, where there is one: so that until
+    /// [`Publication::publish`] nothing stands at the path. A failure is final.
+    ///
+    /// # Errors
+    /// As [`Publication::publish`].
+    pub(crate) fn remove_old(&mut self) -> Result<()> {
+        self.attempt(|own| {
+            let origin = Origin::Path(own.path.clone());
+            let there = own.storage.kind(&own.target);
+            let there = there.map_err(Error::io("look at", &origin))?;
+            if there.is_none() || !own.replace {
+                return Ok(());
+            }
+            let removed = own.storage.remove(&own.target);
+            removed.map_err(Error::io("remove the old file at", &origin))?;
+            let synced = own.sync_folder();
+            synced.map_err(Error::io("sync the folder of", &origin))
+        })
+    }
+
+    /// Removes the file again that was published, for a set that can't be published whole.
+    pub(crate) fn withdraw(&self) {
+        if self.state != State::Published {
+            return;
+        }
+        if let Err(error) = self.storage.remove(&self.target) {
+            log::warn!("cannot remove '{}': {error}", self.target.display());
+        }
     }
 
     fn rename(&self) -> Result<()> {

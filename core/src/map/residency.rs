@@ -2,6 +2,7 @@
 
 use super::data::{Data, os_range};
 use super::error::{Error, Result};
+use super::locks::each_unlocked;
 use super::os::{self, MemoryAdvice};
 use super::region::Region;
 
@@ -86,7 +87,7 @@ impl Data {
     /// process's memory, or of the page cache where that was asked for.
     ///
     /// Only pages that come back unchanged are dropped: bytes that aren't a read-only map of a
-    /// file stay as they are, and 0 bytes are freed.
+    /// file stay as they are, and 0 bytes are freed. Locked pages stay too.
     ///
     /// # Errors
     /// [`Error::OutOfRange`], the system's.
@@ -107,14 +108,20 @@ impl Data {
             Release::PageCache => os::cached_bytes(ptr, len),
         };
         let before = count();
-        // SAFETY: the pages are those of a read-only map of a file: they come back as they were.
-        unsafe { os::drop_pages(ptr, len) }
-            .map_err(Error::io("release pages of", self.origin()))?;
-        if let (Release::PageCache, Some(file)) = (what, range.file.os_file()) {
-            let offset = range.offset.saturating_add(offset).saturating_add(skipped);
-            os::file_drop_cache(file, offset, len as u64)
-                .map_err(Error::io("drop the page cache of", self.origin()))?;
-        }
+        // Locked pages stay.
+        each_unlocked(ptr, len, |at, len| {
+            // SAFETY: the pages are those of a read-only map of a file: they come back as they
+            // were.
+            unsafe { os::drop_pages(at, len) }
+                .map_err(Error::io("release pages of", self.origin()))?;
+            if let (Release::PageCache, Some(file)) = (what, range.file.os_file()) {
+                let before = (at.addr().saturating_sub(ptr.addr()) as u64).saturating_add(skipped);
+                let offset = range.offset.saturating_add(offset).saturating_add(before);
+                os::file_drop_cache(file, offset, len as u64)
+                    .map_err(Error::io("drop the page cache of", self.origin()))?;
+            }
+            Ok(())
+        })?;
         match before.and_then(|before| Ok(before.saturating_sub(count()?))) {
             Ok(freed) => Ok(freed),
             Err(error) => {

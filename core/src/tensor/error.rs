@@ -41,6 +41,66 @@ pub enum Error {
         /// The dtype.
         dtype: DType,
     },
+    /// Elements of less than a byte that don't fill their last byte.
+    #[error("{elements} elements of {} don't end at a whole byte", .dtype.name())]
+    Packed {
+        /// Their number.
+        elements: u64,
+        /// The dtype.
+        dtype: DType,
+    },
+    /// A part of a tensor that isn't there.
+    #[error("{what} {start} to {end} were asked for, but the tensor has {dim}")]
+    NoPart {
+        /// Rows or columns.
+        what: &'static str,
+        /// The first position.
+        start: u64,
+        /// The one after the last.
+        end: u64,
+        /// How many there are.
+        dim: i64,
+    },
+    /// Rows or columns that begin or end inside of a block.
+    #[error("{what} {start} to {end} don't begin and end at {}'s blocks of {} elements",
+        .dtype.name(), .dtype.block_elements())]
+    InBlock {
+        /// Rows or columns.
+        what: &'static str,
+        /// The first position.
+        start: u64,
+        /// The one after the last.
+        end: u64,
+        /// The dtype.
+        dtype: DType,
+    },
+    /// A part of a tensor that has no such dimension.
+    #[error("a tensor of {ndim} dimensions has no {what} to choose from")]
+    NoAxis {
+        /// Rows or columns.
+        what: &'static str,
+        /// How many dimensions it has.
+        ndim: usize,
+    },
+    /// A part that was made of another tensor, or by hand.
+    #[error("the part isn't one of this tensor's")]
+    OtherPart,
+    /// A conversion that makes no sense.
+    #[error("no conversion from {} to {}", .from.name(), .to.name())]
+    NoConversion {
+        /// The elements' dtype.
+        from: DType,
+        /// The one asked for.
+        to: DType,
+    },
+    /// A buffer of the wrong size.
+    #[error("the elements take {needed} bytes, but the buffer has {given}")]
+    SmallBuffer {
+        /// The bytes needed.
+        needed: u64,
+        /// The bytes given.
+        given: u64,
+    },
     /// Strides that can't be followed.
     #[error(
         "stride {stride} of dimension {axis} is negative; give the array in its memory's order"
@@ -69,6 +129,19 @@ pub enum Error {
         offset: u64,
         /// Their dtype.
         dtype: DType,
+    },
+    /// Elements at an address that isn't what the caller needs.
+    #[error(
+        "the elements at byte {offset} don't lie at a multiple of {asked} bytes in memory, but of \
+         {actual}; copy them out instead"
+    )]
+    Unaligned {
+        /// Where they start in the file's bytes.
+        offset: u64,
+        /// What the caller needs.
+        asked: u64,
+        /// What the address is a multiple of.
+        actual: u64,
     },
     /// A dtype that DLPack doesn't have.
     #[error("DLPack has no dtype {}, whose elements come in blocks", .dtype.name())]
@@ -132,10 +205,14 @@ impl Report for Error {
             Error::NoData { .. }
             | Error::FarOffset { .. }
             | Error::NoShape { .. }
+            | Error::OtherPart
             | Error::TooShort { .. }
             | Error::Stride { .. } => Kind::InvalidArgument,
-            Error::Misaligned { .. } => Kind::Misaligned,
-            Error::NoDlPack { .. } | Error::DlPackType { .. } => Kind::DType,
+            Error::NoPart { .. } | Error::SmallBuffer { .. } => Kind::OutOfRange,
+            Error::Misaligned { .. } | Error::Unaligned { .. } => Kind::Misaligned,
+            Error::NoDlPack { .. } | Error::DlPackType { .. } | Error::NoConversion { .. } => {
+                Kind::DType
+            }
             Error::DlPackVersion { .. } | Error::DlPackDevice { .. } | Error::Repeated => {
                 Kind::Unsupported
             }
@@ -149,7 +226,7 @@ impl Report for Error {
 
     fn place(&self) -> Place {
         match self {
-            Error::Misaligned { offset, .. } => Place {
+            Error::Misaligned { offset, .. } | Error::Unaligned { offset, .. } => Place {
                 offset: Some(*offset),
                 ..Place::default()
             },

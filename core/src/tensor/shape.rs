@@ -132,7 +132,7 @@ impl fmt::Debug for Shape {
 #[inline]
 pub fn dense_bytes(dims: &[i64], dtype: DType) -> Result<u64> {
     let block = i64::from(dtype.block_elements());
-    if block > 1 {
+    if block > 1 && !dtype.is_packed() {
         let dim = dims.last().copied().unwrap_or(1);
         if dim % block != 0 {
             return Err(Error::Blocks { dim, dtype });
@@ -148,7 +148,11 @@ pub fn dense_bytes(dims: &[i64], dtype: DType) -> Result<u64> {
             .and_then(|dim| elements.checked_mul(dim))
             .ok_or_else(|| too_large(dims, dtype))?;
     }
-    let blocks = elements / u64::from(dtype.block_elements());
+    let in_block = u64::from(dtype.block_elements());
+    if !elements.is_multiple_of(in_block) {
+        return Err(Error::Packed { elements, dtype });
+    }
+    let blocks = elements / in_block;
     blocks
         .checked_mul(u64::from(dtype.block_bytes()))
         .filter(|&bytes| i64::try_from(bytes).is_ok())

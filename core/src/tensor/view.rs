@@ -182,6 +182,9 @@ impl<'a> TensorView<'a> {
         if self.bytes <= limit || whole || rows == 0 {
             return take(self);
         }
+        if self.dtype.is_block() {
+            return self.block_pieces(limit, take);
+        }
         let row_bytes = self.bytes / rows;
         let together = (limit / row_bytes).max(1);
         for first in (0..rows).step_by(usize::try_from(together).unwrap_or(usize::MAX)) {
@@ -196,7 +199,37 @@ impl<'a> TensorView<'a> {
         Ok(())
     }
 
-    /// The tensor at position `row` of the outermost dimension; none where there is none.
+    /// As [`TensorView::pieces`], where rows needn't begin at blocks: rows of blocks, of no shape.
+    fn block_pieces<E>(
+        &self,
+        limit: u64,
+        take: &mut impl FnMut(&TensorView<'a>) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        let size = u64::from(self.dtype.block_bytes());
+        let step = (limit / size).max(1).saturating_mul(size);
+        let mut start = 0;
+        while start < self.bytes {
+            let bytes = step.min(self.bytes - start);
+            // No more elements than the tensor has, whose bytes are at most i64::MAX.
+            let elements = (bytes / size).saturating_mul(self.dtype.block_elements().into());
+            let shape = i64::try_from(elements).map_or(Ok(Shape::default()), |n| Shape::new(&[n]));
+            let shape = shape.unwrap_or_default();
+            take(&TensorView {
+                data: self
+                    .data
+                    .wrapping_add(usize::try_from(start).unwrap_or(usize::MAX)),
+                shape,
+                strides: shape.c_strides(),
+                bytes,
+                ..*self
+            })?;
+            start += bytes;
+        }
+        Ok(())
+    }
+
+    /// The tensor at position `row` of the outermost dimension; none where there is none, or where
+    /// it doesn't begin at a block.
     #[must_use]
     pub fn row(&self, row: u64) -> Option<TensorView<'a>> {
         let (&rows, dims) = self.shape.dims().split_first()?;
@@ -231,8 +264,17 @@ impl<'a> TensorView<'a> {
         let offset = if bytes == 0 {
             0
         } else if self.dtype.is_block() {
-            let row_bytes = self.bytes / self.shape.dims().first()?.cast_unsigned();
-            row.checked_mul(row_bytes)?
+            let rows = self.shape.dims().first()?.cast_unsigned();
+            let block = u64::from(self.dtype.block_elements());
+            let blocks = self.bytes / u64::from(self.dtype.block_bytes());
+            let before = blocks
+                .checked_mul(block)?
+                .checked_div(rows)?
+                .checked_mul(row)?;
+            if before % block != 0 {
+                return None;
+            }
+            (before / block).checked_mul(self.dtype.block_bytes().into())?
         } else {
             let step = self.strides.first()?.cast_unsigned();
             row.checked_mul(step)?

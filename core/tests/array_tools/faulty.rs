@@ -176,6 +176,10 @@ impl StorageFile for FaultyFile {
         Ok(locked)
     }
 
+    fn lock(&self) -> io::Result<()> {
+        self.file.lock()
+    }
+
     fn unlock(&self) -> io::Result<()> {
         self.file.unlock()
     }

@@ -1,5 +1,6 @@
 //! Linux.
 
+mod direct;
 mod space;
 
 use std::ffi::CString;
@@ -13,6 +14,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Once, OnceLock};
 
+pub(in crate::map) use direct::{open_direct, refuses_direct};
 pub(in crate::map) use space::{allocate, fill_holes};
 
 use super::MemoryAdvice;
@@ -290,9 +292,20 @@ pub(in crate::map) fn unlock(ptr: *const u8, len: usize) -> io::Result<()> {
     check(unsafe { libc::munlock(ptr.cast(), len) })
 }
 
+/// What the kernel is asked to read at a time. Of a longer range it would read no more than its
+/// window for reading ahead (`force_page_cache_ra` in mm/readahead.c), 128 KiB by default.
+const READ_AHEAD: u64 = 128 << 10;
+
 /// Asks the kernel to start reading a range of the file.
 pub(in crate::map) fn file_will_need(file: &File, offset: u64, len: u64) -> io::Result<()> {
-    file_advise(file, offset, len, libc::POSIX_FADV_WILLNEED)
+    let end = offset.saturating_add(len);
+    let mut at = offset;
+    while at < end {
+        let piece = (READ_AHEAD - at % READ_AHEAD).min(end - at);
+        file_advise(file, at, piece, libc::POSIX_FADV_WILLNEED)?;
+        at += piece;
+    }
+    Ok(())
 }
 
 /// Asks the kernel to drop a range of the file from the page cache.

@@ -38,3 +38,12 @@ pub(super) enum MemoryAdvice {
     HugePage,
     PopulateRead,
 }
+
+/// What direct reads of a file must be multiples of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DirectAlign {
+    /// The memory's address.
+    pub(super) memory: usize,
+    /// The offset in the file, and the length.
+    pub(super) offset: usize,
+}

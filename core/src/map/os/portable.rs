@@ -5,7 +5,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::path::Path;
 
-use super::MemoryAdvice;
+use super::{DirectAlign, MemoryAdvice};
 use crate::map::region::Region;
 use crate::map::storage::{FileId, FileInfo, FileKind};
 
@@ -214,6 +214,14 @@ pub(in crate::map) fn unlock(_: *const u8, _: usize) -> io::Result<()> {
 
 pub(in crate::map) fn file_will_need(_: &File, _: u64, _: u64) -> io::Result<()> {
     Ok(())
+}
+
+pub(in crate::map) fn open_direct(_: &File) -> io::Result<(File, DirectAlign)> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+pub(in crate::map) fn refuses_direct(_: &io::Error) -> bool {
+    false
 }
 
 pub(in crate::map) fn file_drop_cache(_: &File, _: u64, _: u64) -> io::Result<()> {

@@ -22,6 +22,13 @@ impl FileLock {
             owner: Owner::this_process(),
         }))
     }
+
+    /// Waits while another open file has it.
+    pub(crate) fn wait(file: Arc<dyn StorageFile>) -> io::Result<FileLock> {
+        file.lock()?;
+        let owner = Owner::this_process();
+        Ok(FileLock { file, owner })
+    }
 }
 
 impl Drop for FileLock {

@@ -114,6 +114,8 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     /// Whether this open file now has the lock that one open file at a time can have. It ends when
     /// the file is closed, by all processes that have it open.
     fn try_lock(&self) -> io::Result<bool>;
+    /// As `try_lock`, waiting while another open file has the lock.
+    fn lock(&self) -> io::Result<()>;
     /// Gives the lock back, for all processes that have this open file.
     fn unlock(&self) -> io::Result<()> {
         Ok(())

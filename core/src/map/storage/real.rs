@@ -119,6 +119,15 @@ impl StorageFile for RealFile {
         }
     }
 
+    fn lock(&self) -> io::Result<()> {
+        loop {
+            match self.0.lock() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                locked => return locked,
+            }
+        }
+    }
+
     fn unlock(&self) -> io::Result<()> {
         self.0.unlock()
     }

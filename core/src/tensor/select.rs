@@ -1,11 +1,11 @@
-//! A part of an array cut into blocks that lie close together in the file.
+//! A part of a tensor cut into blocks that lie close together in the file.
 #![deny(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::cast_possible_truncation
 )]
 
-use crate::tensor::MAX_DIMS;
+use super::shape::MAX_DIMS;
 
 /// One dimension of a selection, in the order in which the file has them.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ struct Axis {
     to_stride: u64,
 }
 
-/// A rectangular part of an array, to be copied to an output in C order.
+/// A rectangular part of a tensor, to be copied to an output in C order.
 #[derive(Debug)]
 pub(super) struct Selection {
     /// The outermost of the file first.
@@ -65,16 +65,15 @@ impl Block {
 }
 
 impl Selection {
-    /// The `counts` positions from `start` on of an array of `dims`, both inside, in blocks that
-    /// span at most `limit` elements of the file (or one), and where `sparsest` isn't 0 at most so
-    /// many times their number.
+    /// The `counts` positions from `start` on of a tensor of `dims`, both inside, in blocks that
+    /// span at most `limit` elements of the file (or one), with gaps of at most `gap` elements.
     pub(super) fn new(
         dims: &[i64],
         fortran_order: bool,
         start: &[i64],
         counts: &[i64],
         limit: u64,
-        sparsest: u64,
+        gap: u64,
     ) -> Selection {
         let strides = |sizes: &[i64], fortran: bool| {
             let mut strides = vec![0; sizes.len()];
@@ -114,23 +113,20 @@ impl Selection {
             whole: 0,
             chunk: 1,
         };
-        selection.choose(limit, sparsest);
+        selection.choose(limit, gap);
         selection
     }
 
     /// Chooses the blocks: as many whole axes as fit, and a part of the next.
-    fn choose(&mut self, limit: u64, sparsest: u64) {
-        let (mut span, mut elements) = (1u64, 1u64);
+    fn choose(&mut self, limit: u64, gap: u64) {
+        let mut span = 1u64;
         for axis in self.axes.iter().rev().take(MAX_DIMS) {
             let far = |count: u64| {
                 let last = count.saturating_sub(1).saturating_mul(axis.from_stride);
                 span.saturating_add(last)
             };
-            let fits = |count: u64| {
-                let selected = elements.saturating_mul(count);
-                let close = sparsest == 0 || far(count) <= selected.saturating_mul(sparsest);
-                far(count) <= limit && close
-            };
+            let close = axis.from_stride.saturating_sub(span) <= gap;
+            let fits = |count: u64| count <= 1 || close && far(count) <= limit;
             if !fits(axis.count) {
                 let room = limit.saturating_sub(span);
                 let most = room.checked_div(axis.from_stride).unwrap_or(0);
@@ -138,7 +134,6 @@ impl Selection {
                 self.chunk = if fits(most) { most } else { 1 };
                 return;
             }
-            elements = elements.saturating_mul(axis.count);
             span = far(axis.count);
             self.whole = self.whole.saturating_add(1);
         }
@@ -147,6 +142,13 @@ impl Selection {
     /// Whether one block has everything.
     pub(super) fn is_one_block(&self) -> bool {
         self.whole == self.axes.len()
+    }
+
+    /// The elements of a block that isn't at an end.
+    pub(super) fn block_elements(&self) -> u64 {
+        let inner = self.axes.iter().rev().take(self.whole);
+        let whole = inner.fold(1, |all: u64, axis| all.saturating_mul(axis.count));
+        whole.saturating_mul(self.chunk)
     }
 
     /// Gives `take` every block.
@@ -269,12 +271,11 @@ mod tests {
                 }
             }
             for limit in [1, 2, 3, 5, 7, 12, 20, 60, 1000] {
-                for sparsest in [0, 1, 2, 3, 16] {
-                    let selection =
-                        Selection::new(&dims, fortran, &start, &counts, limit, sparsest);
+                for gap in [0, 1, 2, 3, 16, u64::MAX] {
+                    let selection = Selection::new(&dims, fortran, &start, &counts, limit, gap);
                     let found = pairs(&selection);
                     let files: Vec<u64> = found.iter().map(|&(from, _)| from).collect();
-                    assert_eq!(files, expected, "{fortran} {limit} {sparsest}");
+                    assert_eq!(files, expected, "{fortran} {limit} {gap}");
                     assert!(
                         found
                             .iter()
