@@ -35,6 +35,11 @@ seed() {
                 fi
             done
             ;;
+        index)
+            printf '{"metadata":{"total_size":3,"f":0.5,"x":[null]},"weight_map":{"a":"one","b":"two"}}' \
+                >"$corpus/seed-two.json"
+            printf '{"weight_map":{"c":"three","d":"../secret"}}' >"$corpus/seed-outside.json"
+            ;;
         *)
             local format="${target/recover/rrec}"
             for file in "$data/$format"/*."$format"; do

@@ -6,7 +6,8 @@
 //! 1. [`error`], [`dtype`]
 //! 2. [`map`] (a file's bytes), [`kernel`] (loops over elements)
 //! 3. [`tensor`] (dtype, shape and strides over borrowed bytes)
-//! 4. [`record`], [`mod@array`] (file formats)
+//! 4. [`record`], [`mod@array`], [`model`] (file formats)
+
 //!
 //! Every file is hostile until it is checked: arithmetic on sizes from files is checked, nothing
 //! is allocated by a number that a file claims, and nothing panics on a file's contents.
@@ -16,5 +17,6 @@ pub mod dtype;
 pub mod error;
 pub mod kernel;
 pub mod map;
+pub mod model;
 pub mod record;
 pub mod tensor;
