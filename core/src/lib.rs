@@ -7,7 +7,7 @@
 //! 2. [`map`] (a file's bytes), [`kernel`] (loops over elements)
 //! 3. [`tensor`] (dtype, shape and strides over borrowed bytes)
 //! 4. [`record`], [`mod@array`], [`model`] (file formats)
-
+//! 5. [`transfer`] (many tensors loaded at once)
 //!
 //! Every file is hostile until it is checked: arithmetic on sizes from files is checked, nothing
 //! is allocated by a number that a file claims, and nothing panics on a file's contents.
@@ -20,3 +20,4 @@ pub mod map;
 pub mod model;
 pub mod record;
 pub mod tensor;
+pub mod transfer;

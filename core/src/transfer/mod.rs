@@ -1,0 +1,24 @@
+//! Many tensors copied out of files at once: by several threads, converted on the way, into the
+//! caller's memory, into one block, or to wherever the caller's own copies go.
+
+mod arena;
+mod cut;
+mod error;
+mod files;
+mod fill;
+mod item;
+mod job;
+mod load;
+mod plan;
+mod sink;
+#[cfg(test)]
+mod tests;
+mod threads;
+
+pub use arena::Arena;
+pub use error::{Error, Result};
+pub use item::{Destination, Item, Output, Room};
+pub use load::{LoadOptions, Loaded, MAX_ALIGN, MIN_BUDGET, Stats, Watch, load};
+
+pub use sink::{MAX_SLOTS, MIN_SLOT_BYTES, Sink, load_to_sink};
+pub use threads::THREAD_NAME;
