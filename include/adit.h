@@ -21,6 +21,9 @@
  *   Records: reading
  *   Records: recovery
  *   Arrays
+ *   Models
+ *   Models: writing
+ *   Loading: many tensors at once
  *   DLPack
  *   Kernels: copy, convert, dequantise, gather, checksum
  *
@@ -180,7 +183,10 @@ enum adit_status
   ADIT_ERR_MALFORMED = 8,
   /** Bytes differ from their checksum. */
   ADIT_ERR_CHECKSUM = 9,
-  /** The file's writer never finished it; recovery may save what it holds. */
+  /**
+   * The file's writer never finished it; recovery may save what it holds. From a call that
+   * finishes a file: something of it was never written.
+   */
   ADIT_ERR_UNFINISHED = 10,
   /** The file was cut after it was opened. */
   ADIT_ERR_TRUNCATED = 11,
@@ -225,6 +231,8 @@ enum adit_status
    * cut may undo it.
    */
   ADIT_ERR_NOT_DURABLE = 30,
+  /** A callback of the caller failed; adit_error_os_code is its result. */
+  ADIT_ERR_CALLBACK = 31,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -243,7 +251,10 @@ ADIT_API const char *adit_status_name(int32_t status);
 /** The status that the call returned; ADIT_OK for NULL. */
 ADIT_API ADIT_NODISCARD adit_status adit_error_status(const adit_error *error);
 
-/** The operating system's error number (errno, on Windows GetLastError); 0 if there is none. */
+/**
+ * The operating system's error number (errno, on Windows GetLastError), or what a callback of the
+ * caller returned (ADIT_ERR_CALLBACK); 0 if there is none.
+ */
 ADIT_API int32_t adit_error_os_code(const adit_error *error);
 
 /**
@@ -283,7 +294,9 @@ ADIT_API void adit_error_free(adit_error *error);
  *
  * Most dtypes have one element a block. The block dtypes, from 100 on (ggml number + 100), keep
  * several elements with their scales in one block: tensors of them are contiguous, and a single
- * element has no address.
+ * element has no address; their innermost dimension is a whole number of blocks. The packed
+ * dtypes, of less than a byte an element, are block dtypes too, but their elements run on from row
+ * to row: only all of them together must fill whole blocks.
  */
 
 /** The type of elements. */
@@ -330,6 +343,16 @@ enum adit_dtype
   ADIT_DTYPE_COMPLEX64 = 17,
   /** Two f64: real, imaginary. */
   ADIT_DTYPE_COMPLEX128 = 18,
+  /** 8 bits, 4 of exponent, no infinity, no negative zero. Not converted. */
+  ADIT_DTYPE_F8_E4M3FNUZ = 19,
+  /** 8 bits, 5 of exponent, no infinity, no negative zero. Not converted. */
+  ADIT_DTYPE_F8_E5M2FNUZ = 20,
+  /** 6 bits, 2 of exponent (OCP MX): 4 elements in 3 bytes. Not converted. */
+  ADIT_DTYPE_F6_E2M3 = 21,
+  /** 6 bits, 3 of exponent (OCP MX): 4 elements in 3 bytes. Not converted. */
+  ADIT_DTYPE_F6_E3M2 = 22,
+  /** 4 bits, 2 of exponent (OCP MX): 2 elements in a byte. Not converted. */
+  ADIT_DTYPE_F4_E2M1 = 23,
   /** ggml Q4_0: 32 elements in 18 bytes. */
   ADIT_DTYPE_Q4_0 = 102,
   /** ggml Q4_1: 32 elements in 20 bytes. */
@@ -729,6 +752,27 @@ typedef struct adit_residency {
   uint64_t cached_bytes;
 } adit_residency;
 
+/** How bytes are copied out of a file. */
+enum adit_io
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** As is best: records from the map, all else from the file. */
+  ADIT_IO_AUTO = 0,
+  /** From the map. A file cut during the call is SIGBUS; one cut before or after is seen. */
+  ADIT_IO_MAP = 1,
+  /** By pread: a file cut at any time is ADIT_ERR_TRUNCATED. */
+  ADIT_IO_READ = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_io adit_io;
+#else
+typedef int32_t adit_io;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 /** The default options: adit_data_options options = ADIT_DATA_OPTIONS_INIT; */
 #define ADIT_DATA_OPTIONS_INIT { sizeof(adit_data_options), 0, 0, 0, NULL, { 0, 0, 0, 0 } }
 
@@ -1113,27 +1157,6 @@ typedef struct adit_record_reader_options {
   /** Zeros. */
   uint64_t reserved[4];
 } adit_record_reader_options;
-
-/** How gathered bytes are read. */
-enum adit_io
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : int32_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-  /** As is best: records from the map, arrays from the file. */
-  ADIT_IO_AUTO = 0,
-  /** From the map. A file cut during the call is SIGBUS; one cut before or after is seen. */
-  ADIT_IO_MAP = 1,
-  /** By pread: a file cut at any time is ADIT_ERR_TRUNCATED. */
-  ADIT_IO_READ = 2,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum adit_io adit_io;
-#else
-typedef int32_t adit_io;
-#endif // __STDC_VERSION__ >= 202311L
-#endif // __cplusplus
 
 /** What a verification found. */
 typedef struct adit_record_verification {
@@ -1829,6 +1852,1185 @@ ADIT_API ADIT_NODISCARD adit_status adit_array_read(const adit_array *array,
                                                     adit_error **err);
 
 /* =================================================================================================
+ * Models
+ * =================================================================================================
+ *
+ * An adit_model is a set of named tensors in one file or several: safetensors files, with a
+ * `*.index.json` or without, and GGUF files of versions 2 and 3, split ones too. What a file is its
+ * content decides, not its name. Everything that the files say of themselves is checked when they
+ * are opened, so that every tensor lies inside its file; tensors' bytes are not read then.
+ *
+ * Tensors have numbers, from 0 to adit_model_len - 1, in the order of their files; in a safetensors
+ * file by offset, in a GGUF file as its header lists them, which need not be by offset. Names are
+ * found in constant time.
+ *
+ * Metadata is what the files say beside their tensors: keys with values, in the order of the files.
+ * Values have numbers: those of the keys are 0 to adit_model_metadata_count - 1, those of arrays
+ * inside of arrays come from adit_model_metadata_array_nested. safetensors files have strings alone.
+ *
+ * Ownership: tensors from adit_model_tensor point into the files' bytes, and are good until the
+ * model, all adit_data handles to the same bytes and all DLPack tensors of it are closed. Names,
+ * keys and strings are good until the model is closed. What the section on data says of files
+ * that are cut holds for models.
+ *
+ * Threads: all functions but adit_model_close take a `const adit_model *` and may run at the same
+ * time on any threads: a thread that uploads and releases tensors runs beside those that compute
+ * with others. Closing needs the caller's exclusion.
+ *
+ * Forks: a child may read through a model that it inherited, let go of its pages and close it,
+ * whatever other threads of the parent did at the fork; what is locked in memory is so for the
+ * parent alone, and a child that locks or unlocks gets ADIT_ERR_FORKED.
+ */
+
+/** A model. */
+typedef struct adit_model adit_model;
+
+/** In adit_model_options.flags: any file is a model of one tensor of u8, called "data". */
+#define ADIT_MODEL_RAW 1
+
+/**
+ * In adit_model_options.flags: all tensors' bytes are read before the call returns, so that a file
+ * that can't be read to its end fails to open. adit_model_verify does that later, and looks at
+ * the elements.
+ */
+#define ADIT_MODEL_VERIFY 2
+
+/** In adit_model_verify_options.flags: look for floats that are NaN or infinite. */
+#define ADIT_VERIFY_NON_FINITE 1
+
+/**
+ * In adit_model_verify_options.flags: look for scales of quantised blocks that are NaN or infinite.
+ */
+#define ADIT_VERIFY_SCALES 2
+
+/** How to open a model. Zero in any field means the default. */
+typedef struct adit_model_options {
+  /** sizeof(adit_model_options). */
+  size_t struct_size;
+  /**
+   * How to open the files' bytes, each of them; NULL for the default. Must be NULL where the
+   * bytes are open.
+   */
+  const adit_data_options *data;
+  /** ADIT_MODEL_... flags. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved0;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_model_options;
+
+/** The formats of model files. */
+enum adit_model_format
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** One safetensors file or several. */
+  ADIT_MODEL_FORMAT_SAFETENSORS = 1,
+  /** One GGUF file or the parts of a split one. */
+  ADIT_MODEL_FORMAT_GGUF = 2,
+  /** Any bytes. */
+  ADIT_MODEL_FORMAT_RAW = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_model_format adit_model_format;
+#else
+typedef int32_t adit_model_format;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** What a model is made of. */
+typedef struct adit_model_info {
+  /** sizeof(adit_model_info), set by the caller. */
+  size_t struct_size;
+  /** An adit_model_format. */
+  int32_t format;
+  /** ADIT_TENSOR_BIG_ENDIAN: the files' numbers have their most significant byte first. */
+  uint32_t flags;
+  /** How many tensors there are. */
+  uint64_t tensors;
+  /** How many files there are, an index aside. */
+  uint64_t files;
+  /** The bytes of all tensors whose dtype is known. */
+  uint64_t nbytes;
+} adit_model_info;
+
+/** What and where a tensor is, also where it can't be lent. */
+typedef struct adit_model_tensor_info {
+  /** sizeof(adit_model_tensor_info), set by the caller. */
+  size_t struct_size;
+  /** An adit_dtype; ADIT_DTYPE_NONE for a ggml type that this version doesn't know. */
+  int32_t dtype;
+  /** The number of ggml's type in a GGUF file; 0, which is f32 there, in other files. */
+  uint32_t ggml_type;
+  /** The number of dimensions; see adit_model_shape. */
+  uint32_t ndim;
+  /** ADIT_TENSOR_BIG_ENDIAN. */
+  uint32_t flags;
+  /** The number of the file; see adit_model_file. */
+  uint64_t file;
+  /** Where the elements start in the file's bytes. */
+  uint64_t offset;
+  /** The bytes of all elements; 0 where the dtype isn't known. */
+  uint64_t nbytes;
+  /** The largest power of two, up to 4096, that divides the first element's address in memory. */
+  uint64_t alignment;
+} adit_model_tensor_info;
+
+/** The type of a value of metadata. The numbers are GGUF's. */
+enum adit_metadata_type
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** Unsigned, 8 bits. */
+  ADIT_METADATA_U8 = 0,
+  /** Signed, 8 bits. */
+  ADIT_METADATA_I8 = 1,
+  /** Unsigned, 16 bits. */
+  ADIT_METADATA_U16 = 2,
+  /** Signed, 16 bits. */
+  ADIT_METADATA_I16 = 3,
+  /** Unsigned, 32 bits. */
+  ADIT_METADATA_U32 = 4,
+  /** Signed, 32 bits. */
+  ADIT_METADATA_I32 = 5,
+  /** IEEE 754 single. */
+  ADIT_METADATA_F32 = 6,
+  /** True or false. */
+  ADIT_METADATA_BOOL = 7,
+  /** Bytes with a length; UTF-8 in safetensors files, and mostly in others. */
+  ADIT_METADATA_STRING = 8,
+  /** Values of one type. */
+  ADIT_METADATA_ARRAY = 9,
+  /** Unsigned, 64 bits. */
+  ADIT_METADATA_U64 = 10,
+  /** Signed, 64 bits. */
+  ADIT_METADATA_I64 = 11,
+  /** IEEE 754 double. */
+  ADIT_METADATA_F64 = 12,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_metadata_type adit_metadata_type;
+#else
+typedef int32_t adit_metadata_type;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** What to read of a tensor, and as what. Zero in any field means the default. */
+typedef struct adit_model_read_options {
+  /** sizeof(adit_model_read_options). */
+  size_t struct_size;
+  /** The first position of the first dimension. */
+  uint64_t row_start;
+  /**
+   * How many positions of it; 0 for all from row_start on, so that none can't be asked for by a
+   * count that happens to be 0: only row_start at the very end gives no rows.
+   */
+  uint64_t row_count;
+  /** The first position of the last dimension, where there are two or more. */
+  uint64_t column_start;
+  /**
+   * How many positions of it; 0 for all from column_start on, as for rows. Columns of block
+   * dtypes begin and end at blocks.
+   */
+  uint64_t column_count;
+  /**
+   * The adit_dtype of the output; 0 for the tensor's. What adit_convert converts can be asked
+   * for.
+   */
+  int32_t dtype;
+  /**
+   * An adit_io. ADIT_IO_AUTO reads the file, so that one that is cut meanwhile is
+   * ADIT_ERR_TRUNCATED; ADIT_IO_MAP copies from the map, and is SIGBUS where the file is cut
+   * during the call.
+   */
+  int32_t io;
+  /** ADIT_CONVERT_SATURATE. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved0;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_model_read_options;
+
+/** What is bad in one tensor. */
+typedef struct adit_model_finding {
+  /** sizeof(adit_model_finding) as the library knows it. */
+  size_t struct_size;
+  /** The tensor's number. */
+  size_t tensor;
+  /** How many are NaN; the parts of a complex number count each. */
+  uint64_t nans;
+  /** How many are infinite. */
+  uint64_t infinities;
+  /** The number of the first bad element, or block. */
+  uint64_t first;
+  /** Where that element or block starts in the file's bytes. */
+  uint64_t offset;
+  /** ADIT_VERIFY_NON_FINITE, or ADIT_VERIFY_SCALES where the scales of blocks are meant. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved0;
+} adit_model_finding;
+
+/** Told what adit_model_verify found in one tensor; `finding` is good during the call. */
+typedef void (ADIT_CALL *adit_model_finding_fn)(void *ctx, const adit_model_finding *finding);
+
+/** What to look for. Zero in any field means the default. */
+typedef struct adit_model_verify_options {
+  /** sizeof(adit_model_verify_options). */
+  size_t struct_size;
+  /**
+   * Called on this thread for each bad tensor, the first 1000 of them, once all are read; may be
+   * NULL.
+   */
+  adit_model_finding_fn finding;
+  /** Given to `finding`. */
+  void *ctx;
+  /** ADIT_VERIFY_... flags; with none the bytes are only read. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved0;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_model_verify_options;
+
+/** What a verification found. */
+typedef struct adit_model_verification {
+  /** sizeof(adit_model_verification), set by the caller. */
+  size_t struct_size;
+  /** Tensors read: those that have bytes. */
+  uint64_t tensors;
+  /** Their bytes. */
+  uint64_t bytes;
+  /** Tensors in which something was found. */
+  uint64_t bad_tensors;
+} adit_model_verification;
+
+/** The default options. */
+#define ADIT_MODEL_OPTIONS_INIT { sizeof(adit_model_options), NULL, 0, 0, { 0, 0, 0, 0 } }
+/** To be filled. */
+#define ADIT_MODEL_INFO_INIT { sizeof(adit_model_info), 0, 0, 0, 0, 0 }
+/** To be filled. */
+#define ADIT_MODEL_TENSOR_INFO_INIT { sizeof(adit_model_tensor_info), 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/** The default options: all of the tensor, as it is stored. */
+#define ADIT_MODEL_READ_OPTIONS_INIT \
+    { sizeof(adit_model_read_options), 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0, 0 } }
+
+/** As the number of tensors that a call is about: all of the model's. */
+#define ADIT_MODEL_ALL SIZE_MAX
+
+/** The default options: read all bytes. */
+#define ADIT_MODEL_VERIFY_OPTIONS_INIT \
+    { sizeof(adit_model_verify_options), NULL, NULL, 0, 0, { 0, 0, 0, 0 } }
+/** To be filled. */
+#define ADIT_MODEL_VERIFICATION_INIT { sizeof(adit_model_verification), 0, 0, 0 }
+
+/**
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
+ */
+ADIT_API void adit_model_options_init(adit_model_options *options, size_t size);
+
+/**
+ * Closes a model; NULL is nothing. What it locked in memory is unlocked. Tensors lent by it end
+ * here, unless an adit_data handle or a DLPack tensor still holds the same bytes.
+ */
+ADIT_API void adit_model_close(adit_model *model);
+
+/**
+ * Opens the model that starts at `path`: a safetensors file; an index, which names its files; a
+ * GGUF file, or the first of a split one, whose others are found by their names. `options` may be
+ * NULL. On success `*out` is a handle that the caller closes with adit_model_close.
+ *
+ * The files that an index names must lie in its folder. Whether a GGUF file is a part of a split one
+ * it says itself, not its name. Memory stays within 16 times the size of the headers that are
+ * really there, whatever they claim. Of safetensors files those are refused that the format's own
+ * package 0.8.0 refuses, and two kinds more: the same name or key twice, and dimensions above
+ * 2^63 - 1.
+ *
+ * Statuses: those of adit_data_open, for each file; ADIT_ERR_WRONG_FORMAT (no model file: the
+ * message says what it looks like), ADIT_ERR_MALFORMED (a header that breaks its format's rules,
+ * tensors that overlap, leave holes or lie outside the file, which a download that stopped is
+ * too; files that don't belong together), ADIT_ERR_NOT_FOUND (also of a file that another one
+ * names, and of the others of a split one whose name doesn't tell theirs),
+ * ADIT_ERR_INVALID_ARGUMENT (also of a part of a split one that isn't the first),
+ * ADIT_ERR_UNSUPPORTED (a version that isn't known), ADIT_ERR_BUSY (a set that somebody replaced
+ * again and again while it was opened).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_open(const char *path,
+                                                    const adit_model_options *options,
+                                                    adit_model **out, adit_error **err);
+
+/**
+ * Opens these `n` files, and no others, as one model: safetensors files, without an index, whose
+ * tensors come in the order of the list; or all parts of a split GGUF file, in any order: they say
+ * which they are.
+ *
+ * Statuses: as adit_model_open; ADIT_ERR_NOT_FOUND for parts that aren't in the list,
+ * ADIT_ERR_INVALID_ARGUMENT also for several files with ADIT_MODEL_RAW, ADIT_ERR_UNSUPPORTED for an
+ * index, which finds its files by its own path.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_open_files(const char *const *paths, size_t n,
+    const adit_model_options *options, adit_model **out, adit_error **err);
+
+/**
+ * Opens a model whose `n` files' bytes are open already: downloads in memory, assets, files that
+ * came as descriptors. The model shares the bytes; the handles may be closed before it.
+ *
+ * Statuses: as adit_model_open_files; ADIT_ERR_INVALID_ARGUMENT also if options->data is set.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_from_data(const adit_data *const *data, size_t n,
+    const adit_model_options *options, adit_model **out, adit_error **err);
+
+/**
+ * What the model is made of. The caller sets `info->struct_size`.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_get_info(const adit_model *model,
+                                                        adit_model_info *info, adit_error **err);
+
+/** How many tensors there are; 0 for NULL. */
+ADIT_API size_t adit_model_len(const adit_model *model);
+
+/**
+ * The name of tensor `index`, with a NUL behind it; `*len`, which may be NULL, is its length
+ * without the NUL. UTF-8 in safetensors files, any bytes in others. Good until the model is
+ * closed.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_name(const adit_model *model, size_t index,
+                                                    const char **name, size_t *len,
+                                                    adit_error **err);
+
+/**
+ * The number of the tensor called `name`, in constant time. A name that has a NUL in it can't be
+ * asked for.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT; ADIT_ERR_NOT_FOUND without an error object.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_find(const adit_model *model, const char *name,
+                                                    size_t *index, adit_error **err);
+
+/**
+ * What and where tensor `index` is. The caller sets `info->struct_size`.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_get_tensor_info(const adit_model *model,
+    size_t index, adit_model_tensor_info *info, adit_error **err);
+
+/**
+ * The dimensions of tensor `index`, outermost first (GGUF has them the other way round), however
+ * many: their number is written to `*ndim`, and the first `cap` of them to `dims`, which may be
+ * NULL if `cap` is 0. What `dims` has room for beyond them is set to 0.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_shape(const adit_model *model, size_t index,
+                                                     int64_t *dims, size_t cap, size_t *ndim,
+                                                     adit_error **err);
+
+/**
+ * Lends tensor `index`, for reading: good until the model is closed (see the head of this
+ * section). `align`, a power of two, is what its address must be a multiple of; 0 asks for what
+ * the dtype needs, and 1 takes any address, for code that copies or loads unaligned. A tensor
+ * without elements has NULL data.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_MISALIGNED (the message
+ * says what the address is a multiple of), ADIT_ERR_UNSUPPORTED (a ggml type that isn't known,
+ * big-endian elements, over 8 dimensions). In these cases adit_model_get_tensor_info tells where
+ * the elements are, adit_model_file gives the bytes, and adit_model_read copies out what is only
+ * misaligned.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_tensor(const adit_model *model, size_t index,
+                                                      size_t align, adit_tensor *tensor,
+                                                      adit_error **err);
+
+/** How many files the model is made of; 0 for NULL. The index of a sharded one doesn't count. */
+ADIT_API size_t adit_model_file_count(const adit_model *model);
+
+/**
+ * The bytes of file `index`; adit_data_path tells its path. `*out` is a handle of its own, closed
+ * with adit_data_close, before or after the model.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_file(const adit_model *model, size_t index,
+                                                    adit_data **out, adit_error **err);
+
+/** How many keys there are; 0 for NULL. */
+ADIT_API size_t adit_model_metadata_count(const adit_model *model);
+
+/**
+ * The key of value `value`, with a NUL behind it; `*len`, which may be NULL, is its length without
+ * the NUL. Good until the model is closed.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such key; arrays inside of arrays
+ * have none).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_metadata_key(const adit_model *model, size_t value,
+    const char **key, size_t *len, adit_error **err);
+
+/**
+ * The number of the value of `key`, in constant time.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT; ADIT_ERR_NOT_FOUND without an error object.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_metadata_find(const adit_model *model,
+    const char *key, size_t *value, adit_error **err);
+
+/**
+ * The adit_metadata_type of a value. A failure leaves 0, which is ADIT_METADATA_U8: look at the
+ * status.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such value).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_metadata_type(const adit_model *model, size_t value,
+    int32_t *out, adit_error **err);
+
+/**
+ * A value of any integer type.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such value, or one that a
+ * uint64_t can't hold), ADIT_ERR_DTYPE (another type).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_metadata_u64(const adit_model *model, size_t value,
+    uint64_t *out, adit_error **err);
+
+/**
+ * A value of any integer type.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such value, or one that an
+ * int64_t can't hold), ADIT_ERR_DTYPE (another type).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_metadata_i64(const adit_model *model, size_t value,
+    int64_t *out, adit_error **err);
+
+/**
+ * A value of a float type, or of an integer type where a double holds it exactly.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such value, or an integer beyond
+ * 2^53), ADIT_ERR_DTYPE (another type).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_metadata_f64(const adit_model *model, size_t value,
+    double *out, adit_error **err);
+
+/**
+ * A value of type ADIT_METADATA_BOOL.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such value), ADIT_ERR_DTYPE
+ * (another type).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_metadata_bool(const adit_model *model, size_t value,
+    bool *out, adit_error **err);
+
+/**
+ * A value of type ADIT_METADATA_STRING: `*len` bytes at `*text`, with no NUL behind them, good
+ * until the model is closed.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such value), ADIT_ERR_DTYPE
+ * (another type).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_metadata_string(const adit_model *model,
+    size_t value, const char **text, size_t *len, adit_error **err);
+
+/**
+ * The adit_metadata_type of an array's elements. A failure leaves 0, which is ADIT_METADATA_U8:
+ * look at the status.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such value), ADIT_ERR_DTYPE (no
+ * array).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_metadata_array_type(const adit_model *model,
+    size_t value, int32_t *out, adit_error **err);
+
+/**
+ * How many elements an array has.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such value), ADIT_ERR_DTYPE (no
+ * array).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_metadata_array_len(const adit_model *model,
+    size_t value, uint64_t *out, adit_error **err);
+
+/**
+ * Copies `count` elements from element `start` on to `buffer`, which has `len` bytes: numbers as
+ * this machine has them, bools as bytes of 0 or 1.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such value or elements, a buffer
+ * that is too small), ADIT_ERR_DTYPE (no array, or one of strings or arrays).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_metadata_array_read(const adit_model *model,
+    size_t value, uint64_t start, uint64_t count, void *buffer, uint64_t len, adit_error **err);
+
+/**
+ * String `index` of an array of strings, in constant time: `*len` bytes at `*text`, with no NUL
+ * behind them, good until the model is closed.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such value or element),
+ * ADIT_ERR_DTYPE (no array of strings).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_metadata_array_string(const adit_model *model,
+    size_t value, uint64_t index, const char **text, size_t *len, adit_error **err);
+
+/**
+ * The number of array `index` of an array of arrays.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such value or element),
+ * ADIT_ERR_DTYPE (no array of arrays).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_metadata_array_nested(const adit_model *model,
+    size_t value, uint64_t index, size_t *nested, adit_error **err);
+
+/**
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
+ */
+ADIT_API void adit_model_read_options_init(adit_model_read_options *options, size_t size);
+
+/**
+ * Copies the elements of tensor `index`, all or some rows and columns of them, to the start of
+ * `buffer`, which has `len` bytes: in C order, converted or dequantised if asked for. Misaligned
+ * tensors can be read as well. `options` may be NULL. `*tensor`, which may be NULL, describes what
+ * was written, in `buffer`. On failure the contents of `buffer` are undefined.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such tensor, rows or columns, a
+ * buffer that is too small), ADIT_ERR_SHAPE (rows or columns of a tensor that has none, columns
+ * that cut blocks), ADIT_ERR_DTYPE (no such conversion), ADIT_ERR_UNSUPPORTED (a ggml type that
+ * isn't known, big-endian elements, over 8 dimensions), ADIT_ERR_TRUNCATED, ADIT_ERR_IO,
+ * ADIT_ERR_OUT_OF_MEMORY (working memory of about 1 MiB).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_read(const adit_model *model, size_t index,
+                                                    const adit_model_read_options *options,
+                                                    void *buffer, uint64_t len, adit_tensor *tensor,
+                                                    adit_error **err);
+
+/**
+ * How many bytes adit_model_read would write, without reading any.
+ *
+ * Statuses: as adit_model_read, but for those of buffer, file and memory.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_read_size(const adit_model *model, size_t index,
+    const adit_model_read_options *options, uint64_t *nbytes, adit_error **err);
+
+/**
+ * Starts reading the `n` tensors `indices` from the disk and returns at once; neighbours are read
+ * together. Only a wish. Here and in the calls below ADIT_MODEL_ALL for `n` means all tensors, and
+ * `indices` is not read then; 0 means none, whatever `indices` is.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_prefetch(const adit_model *model,
+                                                        const size_t *indices, size_t n,
+                                                        adit_error **err);
+
+/**
+ * Lets go of the pages of these tensors, after an upload say: as adit_data_release, which also
+ * says what is freed of which bytes and what `flags` are. A page that a tensor not among them, or
+ * a header, has a part in stays. The tensors can still be used: their bytes are read again then.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED
+ * (unknown flags).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_release(const adit_model *model,
+                                                       const size_t *indices, size_t n,
+                                                       uint32_t flags, uint64_t *freed,
+                                                       adit_error **err);
+
+/**
+ * Counts which bytes of these tensors are in memory, in whole pages: one that two of them have a
+ * part in counts twice. The caller sets `residency->struct_size`.
+ *
+ * Statuses: as adit_data_residency.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_residency(const adit_model *model,
+    const size_t *indices, size_t n, adit_residency *residency, adit_error **err);
+
+/**
+ * Reads these tensors into memory and keeps them there, out of reach of swapping and of
+ * adit_model_release, until adit_model_unlock has been called for them as often as this, or the
+ * model is closed. A call that fails has locked nothing.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE; ADIT_ERR_OUT_OF_MEMORY for
+ * a limit on locked memory (RLIMIT_MEMLOCK) that is too low, ADIT_ERR_PERMISSION where it is 0;
+ * ADIT_ERR_IO; ADIT_ERR_FORKED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_lock(const adit_model *model, const size_t *indices,
+                                                    size_t n, adit_error **err);
+
+/**
+ * Takes back one adit_model_lock of each of these tensors. Pages stay locked as long as another
+ * locked tensor has a part in them. A call that fails has unlocked nothing.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (also for a tensor that isn't locked),
+ * ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_FORKED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_unlock(const adit_model *model,
+                                                      const size_t *indices, size_t n,
+                                                      adit_error **err);
+
+/**
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
+ */
+ADIT_API void adit_model_verify_options_init(adit_model_verify_options *options, size_t size);
+
+/**
+ * Reads all bytes of all tensors, from the file where there is one, and looks into them as far as
+ * options->flags say. What it finds is told, in `found` and to options->finding, and is no error.
+ * Big-endian elements and ggml types that aren't known are read, not looked into. `options` and
+ * `found` may be NULL; the caller sets `found->struct_size`. `progress`, which may be NULL, is told
+ * bytes.
+ *
+ * Neither format has checksums: a byte that changed into another sound one isn't seen.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_CANCELLED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_verify(const adit_model *model,
+                                                      const adit_model_verify_options *options,
+                                                      adit_progress_fn progress, void *ctx,
+                                                      adit_model_verification *found,
+                                                      adit_error **err);
+
+/* =================================================================================================
+ * Models: writing
+ * =================================================================================================
+ *
+ * An adit_model_writer makes safetensors files. All tensors are declared first, then
+ * adit_model_writer_begin lays them out and makes the files with all their space, then their bytes
+ * are written in any order and in pieces, straight from where they lie: nothing is kept in memory
+ * but names and which bytes have been written.
+ *
+ * Layout. The format allows no gaps between tensors. The first starts at a multiple of 64 bytes in
+ * the file, and the others follow by the largest power of two, up to 64, that divides their bytes,
+ * the largest first and else as they were declared. So each tensor is aligned to its dtype at
+ * least, and all whose bytes are multiples of 64 to 64; adit_model_writer_location tells which.
+ *
+ * Files. Everything is written under temporary names, `<name>.<16 hex digits>.adit-tmp`, in the
+ * folder of the path. adit_model_writer_finish syncs it, gives the files their names, each in one
+ * step, and syncs the folder. Closing an unfinished writer removes the temporaries; if the process
+ * dies they stay, for the user to remove, and are no safetensors files unless they are whole. Who
+ * has an older file open or mapped goes on with that, so that a model can be saved over the file
+ * that it is mapped from. A symbolic link at a path is replaced, not followed; a file that is
+ * replaced leaves its permissions to the new one, not its owner.
+ *
+ * Shards. With a limit on the bytes of a file that the model exceeds, it becomes a set:
+ * `<stem>-00001-of-0000N.safetensors` and so on, filled with tensors in the order of their
+ * declaration, and `<stem>.safetensors.index.json`, which names the file of each tensor and is
+ * what is opened; `<stem>` is the path without `.safetensors`. A tensor that exceeds the limit by
+ * itself has a file of its own. All files are open from begin to finish. The index gets its name
+ * last, so that it names nothing that isn't there. Where a set replaces another, the old index is
+ * removed before the first file gets its name: a crash, or a failure, in between leaves no index,
+ * never one that mixes old and new files; up to then it leaves the old set. adit_model_open sees
+ * whether the index was removed while it opened the files, and opens the new set then. Another
+ * program that has read the old index but not yet opened the files that it names may open new ones:
+ * for those, write a model that is in use under another name. Old files that the new ones don't
+ * replace, because their number differs, stay.
+ *
+ * Two writers of one set, in one process or in several, give their files their names one after the
+ * other: finish waits while the other one does, and what stands there then is all of the later
+ * one. Meanwhile there is a file `<stem>.safetensors.adit-lock`, which a crash may leave behind: it
+ * keeps nobody out and goes with the next set. Where the file system has no locks, as some network
+ * file systems, nobody waits and the files may be mixed: let one process write a set.
+ *
+ * Sets beside single files. Other programs take a file at the path itself before an index, so
+ * one that stands there is ADIT_ERR_EXISTS where a set is written, whatever the options say: from
+ * begin, or from finish if it came later. The other way round, one file that is written where a set
+ * of the same stem stands leaves that alone: who opens the index gets the old model, until somebody
+ * removes it.
+ *
+ * After a failed write or sync the writer is poisoned: every call but close answers
+ * ADIT_ERR_POISONED, and nothing new appears. What is refused (a name, a dtype, bytes outside of a
+ * tensor) leaves the writer as it was; what can't be read where the caller has it is only missing.
+ *
+ * Threads: one at a time for each writer. Forks: a child can't write through a writer that had
+ * begun when it inherited it (ADIT_ERR_FORKED, where it was forked by fork()); closing it there
+ * leaves the parent's temporaries alone.
+ */
+
+/** A model being written. */
+typedef struct adit_model_writer adit_model_writer;
+
+/**
+ * In adit_model_writer_options.flags: never replace a file; one that stands where one of the
+ * model's goes is ADIT_ERR_EXISTS, from begin, or from finish if it came later.
+ */
+#define ADIT_MODEL_WRITER_NO_REPLACE 1
+
+/** How to write a model. Zero in any field means the default. */
+typedef struct adit_model_writer_options {
+  /** sizeof(adit_model_writer_options). */
+  size_t struct_size;
+  /** The most bytes of tensors in a file; 0 for one file whatever its size. */
+  uint64_t shard_bytes;
+  /** ADIT_MODEL_WRITER_... flags. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved0;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_model_writer_options;
+
+/** The default options. */
+#define ADIT_MODEL_WRITER_OPTIONS_INIT \
+    { sizeof(adit_model_writer_options), 0, 0, 0, { 0, 0, 0, 0 } }
+
+/**
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
+ */
+ADIT_API void adit_model_writer_options_init(adit_model_writer_options *options, size_t size);
+
+/**
+ * A writer of a model that will stand at `path`, or in a set of shards beside it, once it is
+ * finished. This call touches no file. `options` may be NULL. On success `*out` is a handle that
+ * the caller closes with adit_model_writer_close.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_UNSUPPORTED (options of a later version).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_writer_create(const char *path,
+    const adit_model_writer_options *options, adit_model_writer **out, adit_error **err);
+
+/**
+ * Adds a tensor. `name` is UTF-8, and each name is there once; `shape` has `ndim` sizes, outermost
+ * first, and may be NULL if `ndim` is 0. There may be more than 8 dimensions. `*index`, which may
+ * be NULL, is the tensor's number: how many were declared before.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, a name that is taken, not UTF-8, or "__metadata__", a
+ * writer that has begun or finished), ADIT_ERR_DTYPE (none, or one that the format doesn't have:
+ * those of ggml and complex128), ADIT_ERR_SHAPE (a negative size, more bytes than there can be,
+ * elements of less than a byte that don't fill their last one), ADIT_ERR_OUT_OF_MEMORY,
+ * ADIT_ERR_POISONED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_writer_declare(adit_model_writer *writer,
+    const char *name, int32_t dtype, int32_t ndim, const int64_t *shape, size_t *index,
+    adit_error **err);
+
+/**
+ * Sets a value of the metadata, which every file of the model gets; both strings are UTF-8. A key
+ * that is there already gets the new value. transformers wants "format" to be "pt".
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, not UTF-8, a writer that has begun or finished),
+ * ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_POISONED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_writer_set_metadata(adit_model_writer *writer,
+    const char *key, const char *value, adit_error **err);
+
+/**
+ * Lays out the tensors and makes the files with all their space: a full disk is ADIT_ERR_NO_SPACE
+ * here. After this nothing can be declared. A failure leaves no file, and the writer as it was:
+ * it can be tried again.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (a writer that has begun or finished; shards of a path that
+ * isn't UTF-8), ADIT_ERR_NOT_FOUND (no such folder), ADIT_ERR_PERMISSION (more shards than files
+ * may be open at once too), ADIT_ERR_EXISTS, ADIT_ERR_NOT_A_FILE, ADIT_ERR_NO_SPACE (also where a
+ * file may not become that long, on this file system or in this process), ADIT_ERR_READ_ONLY,
+ * ADIT_ERR_IO, ADIT_ERR_OUT_OF_RANGE (a header of more than 100 MB, which readers refuse; more bytes
+ * than 63 bits count), ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_POISONED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_writer_begin(adit_model_writer *writer,
+    adit_error **err);
+
+/**
+ * Writes `len` bytes of tensor `index`, from its byte `offset` on: in any order, in pieces of any
+ * length, and again where need be. Elements are little-endian and in C order. `bytes` may be
+ * mapped from a file, also from one that is cut meanwhile: that is ADIT_ERR_IO with EFAULT, and
+ * doesn't poison the writer: these bytes of the tensor count as never written, and can be written
+ * again.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, a writer that hasn't begun or has finished),
+ * ADIT_ERR_OUT_OF_RANGE (no such tensor, bytes outside of it, more than 4194304 pieces with gaps
+ * between them), ADIT_ERR_NO_SPACE, ADIT_ERR_IO, ADIT_ERR_POISONED, ADIT_ERR_FORKED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_writer_write(adit_model_writer *writer, size_t index,
+    uint64_t offset, const void *bytes, size_t len, adit_error **err);
+
+/**
+ * Where tensor `index` lies, once the writer has begun: the number of its file (0 where there is
+ * one file; otherwise file 0 is the one called 00001), the byte of that file where it starts, and
+ * the largest power of two, up to 64, that divides that. Outputs may be NULL.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, a writer that hasn't begun), ADIT_ERR_OUT_OF_RANGE.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_writer_location(const adit_model_writer *writer,
+    size_t index, size_t *file, uint64_t *offset, size_t *alignment, adit_error **err);
+
+/** The tensors declared so far; 0 for NULL. */
+ADIT_API size_t adit_model_writer_count(const adit_model_writer *writer);
+
+/** The files of the model, an index aside; 0 for NULL and before the writer has begun. */
+ADIT_API size_t adit_model_writer_files(const adit_model_writer *writer);
+
+/**
+ * Finishes the model: when this returns ADIT_OK, it stands whole and durable at its path, or as a
+ * set whose index is `<stem>.safetensors.index.json`. ADIT_ERR_UNFINISHED names a tensor and its
+ * first byte that was never written: nothing was published, and the bytes can be written still.
+ * After any other status nothing new stands there and the writer is poisoned; with one exception:
+ * ADIT_ERR_NOT_DURABLE, where only the last sync, of the folder, failed: the whole model stands
+ * there, but a power cut may still undo that. What of an old set was replaced before a failure is
+ * lost, as the head of this section says.
+ *
+ * Finished or failed, the writer can only be closed.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, not begun, finished before), ADIT_ERR_UNFINISHED,
+ * ADIT_ERR_NO_SPACE, ADIT_ERR_IO, ADIT_ERR_EXISTS, ADIT_ERR_PERMISSION, ADIT_ERR_NOT_FOUND
+ * (somebody removed a temporary or the folder), ADIT_ERR_NOT_A_FILE (the path has become a
+ * folder), ADIT_ERR_BUSY (thousands of others write the set, or a broken link stands where its lock
+ * file goes), ADIT_ERR_NOT_DURABLE, ADIT_ERR_POISONED, ADIT_ERR_FORKED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_writer_finish(adit_model_writer *writer,
+    adit_error **err);
+
+/** Closes a writer; NULL is nothing. Unfinished, it leaves nothing behind: finish first. */
+ADIT_API void adit_model_writer_close(adit_model_writer *writer);
+
+/* =================================================================================================
+ * Loading: many tensors at once
+ * =================================================================================================
+ *
+ * A load copies tensors, or parts of them, out of files with several reading threads: into the
+ * caller's memory, into one block that it makes (an arena), or through a sink, the caller's own
+ * slots and copies, to wherever these lead. Elements are converted or dequantised on the way. It is
+ * for weights that are all needed: reading them so is faster than touching a map, most of all where
+ * the file isn't in the page cache.
+ *
+ * First the items are listed: each says where a tensor lies, which rows and columns of it, as which
+ * dtype, and where it goes. Then one call loads them all, in the order in which their files have
+ * them. Items have numbers, from 0 in the order in which they were added; errors tell the number.
+ *
+ * Ownership: items hold what they are loaded from; arrays, models and data may be closed before.
+ * The memory given for an item must be good, and nobody else's, during every load of it. Tensors of
+ * an arena are good, to be read and written, until it is freed; it needs neither items nor files.
+ *
+ * Threads: a load starts threads of its own, unless options->threads is 1 or the work is small, and
+ * ends them before it returns. They call nothing of the caller's but the allocator; all other
+ * callbacks run on the thread that made the call. Items and arenas may be used by const calls on any
+ * threads at the same time, as long as no two loads write to the same memory.
+ *
+ * Forks: a child may load items and use arenas that it inherited, and free both; one forked in a
+ * callback of a load must not return from it, since the load's threads stay with the parent.
+ *
+ * Files that change: a file cut at any time is ADIT_ERR_TRUNCATED, unless options->io is
+ * ADIT_IO_MAP.
+ */
+
+/** What is to be loaded. */
+typedef struct adit_load_items adit_load_items;
+
+/** Loaded tensors in one block of memory. */
+typedef struct adit_arena adit_arena;
+
+/**
+ * Told that item `item` is whole where it belongs. Items end in any order, each once; a result
+ * other than 0 cancels the load, which then returns ADIT_CANCELLED. Runs on the thread that made
+ * the call.
+ */
+typedef int (ADIT_CALL *adit_item_fn)(void *ctx, uint64_t item);
+
+/**
+ * Gives the memory of slot `slot`, writable for slot_bytes bytes at any alignment, in `*memory`.
+ * The library fills it, and leaves it alone from the slot's submit on.
+ */
+typedef int (ADIT_CALL *adit_sink_acquire_fn)(void *ctx, uint32_t slot, void **memory);
+
+/**
+ * Starts copying the first `bytes` bytes of slot `slot` to byte `offset` of what item `item`
+ * becomes. It should return at once; the copy may go on until the slot is waited for.
+ */
+typedef int (ADIT_CALL *adit_sink_submit_fn)(void *ctx, uint32_t slot, uint64_t item,
+                                             uint64_t offset, uint64_t bytes);
+
+/** Returns when the copy from slot `slot` is done: the slot is free then. */
+typedef int (ADIT_CALL *adit_sink_wait_fn)(void *ctx, uint32_t slot);
+
+/**
+ * In adit_load_options.flags: read past the page cache, where the file system can; elsewhere files
+ * are read as usual, and adit_load_stats tells how much was. For files that don't fit into memory,
+ * or are read once: what is in the page cache is read from the disk again.
+ */
+#define ADIT_LOAD_DIRECT 1
+
+/** The least adit_load_options.budget: 1 MiB. */
+#define ADIT_LOAD_MIN_BUDGET 1048576
+
+/** The greatest adit_load_options.align: 2 MiB. */
+#define ADIT_LOAD_MAX_ALIGN 2097152
+
+/** How to load. Zero in any field means the default. */
+typedef struct adit_load_options {
+  /** sizeof(adit_load_options). */
+  size_t struct_size;
+  /**
+   * Reading threads; 0 for as many as are best, 1 for the caller's alone. No more are started
+   * than have work and share of the budget.
+   */
+  uint32_t threads;
+  /**
+   * An adit_io. ADIT_IO_AUTO reads files; ADIT_IO_MAP copies from the map, and is SIGBUS where a
+   * file is cut during the call.
+   */
+  int32_t io;
+  /** ADIT_LOAD_... flags. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved0;
+  /**
+   * The most memory in bytes to work in, beside that of the items and some bookkeeping; 0 for 64
+   * MiB, else at least ADIT_LOAD_MIN_BUDGET. It bounds the threads: each needs 256 KiB.
+   */
+  uint64_t budget;
+  /**
+   * What tensors in an arena are aligned to: a power of two up to ADIT_LOAD_MAX_ALIGN; 0 for 64.
+   */
+  uint64_t align;
+  /**
+   * Where the arena's memory comes from, and that to work in; NULL for the system's allocator,
+   * with huge pages where these can be had. It must live until the arena is freed.
+   */
+  const adit_allocator *allocator;
+  /** Told bytes as they were written; may be NULL. To a sink they count once waited for. */
+  adit_progress_fn progress;
+  /** Given to progress. */
+  void *progress_ctx;
+  /** Told each item; may be NULL. */
+  adit_item_fn item_done;
+  /** Given to item_done. */
+  void *item_ctx;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_load_options;
+
+/** What a load did. */
+typedef struct adit_load_stats {
+  /** sizeof(adit_load_stats), set by the caller. */
+  size_t struct_size;
+  /** Bytes of all items as they were written. */
+  uint64_t bytes;
+  /** Bytes of files that were read past the page cache. */
+  uint64_t direct_bytes;
+  /** Memory that was worked in, within the budget. */
+  uint64_t work_bytes;
+  /** Threads that read: 1 where it was the caller's. */
+  uint32_t threads;
+  /** Zero. */
+  uint32_t reserved0;
+} adit_load_stats;
+
+/** Which part of a tensor to load, as what, and where to. Zero in any field means the default. */
+typedef struct adit_load_item_options {
+  /** sizeof(adit_load_item_options). */
+  size_t struct_size;
+  /**
+   * Memory for the item's elements, at any alignment; NULL for a place in the arena, or for a
+   * sink. It must not overlap that of another item, or the bytes that are loaded.
+   */
+  void *dst;
+  /** The bytes that there are from `dst` on. More than needed stay as they are. */
+  uint64_t dst_bytes;
+  /** The first position of the first dimension. */
+  uint64_t row_start;
+  /**
+   * How many positions of it; 0 for all from row_start on. A share of no rows is not a count of 0,
+   * but a row_start at the dimension's end.
+   */
+  uint64_t row_count;
+  /** The first position of the last dimension, where there are two or more. */
+  uint64_t column_start;
+  /**
+   * How many positions of it; 0 for all from column_start on, as for rows. Columns of block
+   * dtypes begin and end at blocks.
+   */
+  uint64_t column_count;
+  /** The adit_dtype that it becomes; 0 for its own. What adit_convert converts can be asked for. */
+  int32_t dtype;
+  /** ADIT_CONVERT_SATURATE. */
+  uint32_t flags;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_load_item_options;
+
+/**
+ * A device, as a load sees it: slots of memory, and copies from them that go on by themselves. For
+ * each slot the calls come in turn: acquire, submit, wait; all run on the thread that called
+ * adit_load_to_sink. A result other than 0 ends the load with ADIT_ERR_CALLBACK. A slot whose
+ * submit returned 0 is waited for once, whatever else happens; one that was acquired and not
+ * submitted when the load ends is free.
+ */
+typedef struct adit_sink {
+  /** sizeof(adit_sink). */
+  size_t struct_size;
+  /** Given to all three functions. */
+  void *ctx;
+  /** The bytes of each slot: at least 4096; megabytes are best. */
+  uint64_t slot_bytes;
+  /**
+   * How many slots there are, 1 to 4096: with two or more, one is filled while another is
+   * copied, and as many threads can read as there are slots.
+   */
+  uint32_t slots;
+  /** Zero. */
+  uint32_t reserved0;
+  /** Gives a slot's memory. */
+  adit_sink_acquire_fn acquire;
+  /** Starts a slot's copy. */
+  adit_sink_submit_fn submit;
+  /** Waits for it. */
+  adit_sink_wait_fn wait;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_sink;
+
+/** The default options. */
+#define ADIT_LOAD_OPTIONS_INIT \
+    { sizeof(adit_load_options), 0, 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, { 0, 0, 0, 0 } }
+/** To be filled. */
+#define ADIT_LOAD_STATS_INIT { sizeof(adit_load_stats), 0, 0, 0, 0, 0 }
+
+/** The default options: all of a tensor, as it is stored, into the arena. */
+#define ADIT_LOAD_ITEM_OPTIONS_INIT \
+    { sizeof(adit_load_item_options), NULL, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0, 0 } }
+
+/** A sink without functions. */
+#define ADIT_SINK_INIT { sizeof(adit_sink), NULL, 0, 0, 0, NULL, NULL, NULL, { 0, 0, 0, 0 } }
+
+/**
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
+ */
+ADIT_API void adit_load_options_init(adit_load_options *options, size_t size);
+
+/**
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
+ */
+ADIT_API void adit_load_item_options_init(adit_load_item_options *options, size_t size);
+
+/**
+ * Makes an empty list. On success `*out` is a handle that the caller frees with
+ * adit_load_items_free.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_load_items_new(adit_load_items **out, adit_error **err);
+
+/**
+ * Adds tensor `index` of a model. `options` may be NULL.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such tensor, rows or columns, a
+ * `dst_bytes` that is too small), ADIT_ERR_SHAPE (rows or columns of a tensor that has none,
+ * columns that cut blocks), ADIT_ERR_DTYPE (no such conversion), ADIT_ERR_UNSUPPORTED (a ggml type
+ * that isn't known, big-endian elements, over 8 dimensions), ADIT_ERR_OUT_OF_MEMORY.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_load_items_add_model(adit_load_items *items,
+    const adit_model *model, size_t index, const adit_load_item_options *options, adit_error **err);
+
+/**
+ * Adds an array's elements, which must lie in C order and this machine's byte order
+ * (adit_array_read takes others). `options` may be NULL.
+ *
+ * Statuses: as adit_load_items_add_model; ADIT_ERR_UNSUPPORTED for an array in another order.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_load_items_add_array(adit_load_items *items,
+    const adit_array *array, const adit_load_item_options *options, adit_error **err);
+
+/**
+ * Adds the tensor whose elements start at byte `offset` of `data`, in C order and this machine's
+ * byte order. `shape` has `ndim` sizes, outermost first, and may be NULL if `ndim` is 0. `options`
+ * may be NULL. Where there are no elements, no byte is looked at, and any offset will do.
+ *
+ * Statuses: as adit_load_items_add_model; ADIT_ERR_OUT_OF_RANGE for elements past the bytes.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_load_items_add_data(adit_load_items *items,
+    const adit_data *data, uint64_t offset, int32_t dtype, int32_t ndim, const int64_t *shape,
+    const adit_load_item_options *options, adit_error **err);
+
+/** How many items there are; 0 for NULL. */
+ADIT_API size_t adit_load_items_len(const adit_load_items *items);
+
+/**
+ * What item `item` will be: its dtype, shape and bytes in C order. `tensor->data` is its `dst`, or
+ * NULL.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such item).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_load_items_tensor(const adit_load_items *items,
+    size_t item, adit_tensor *tensor, adit_error **err);
+
+/** Frees a list; NULL is nothing. */
+ADIT_API void adit_load_items_free(adit_load_items *items);
+
+/**
+ * Loads all items: those with a `dst` there, the others into one block of memory. On success
+ * `*arena` is a handle that the caller frees with adit_arena_free; `arena` may be NULL if every
+ * item has a `dst`. `options` and `stats` may be NULL; the caller sets `stats->struct_size`.
+ *
+ * After a failure, and when cancelled, the memory of every `dst` has any contents, and there is no
+ * arena. Where several items fail, the error is that of the first in the order of the files; its
+ * index is the item's number.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_TRUNCATED, ADIT_ERR_IO,
+ * ADIT_ERR_UNSUPPORTED (options of a later version), ADIT_CANCELLED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_load(const adit_load_items *items,
+                                              const adit_load_options *options, adit_arena **arena,
+                                              adit_load_stats *stats, adit_error **err);
+
+/**
+ * The tensor that item `item` became. It is good until the arena is freed, and may be written.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, an item with a `dst`), ADIT_ERR_OUT_OF_RANGE (no such
+ * item).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_arena_tensor(const adit_arena *arena, size_t item,
+                                                      adit_tensor *tensor, adit_error **err);
+
+/**
+ * All of the arena's memory, tensors with zeros between them; NULL if there is none, or for NULL.
+ * Good until the arena is freed.
+ */
+ADIT_API const void *adit_arena_bytes(const adit_arena *arena);
+
+/** The bytes of all of its memory; 0 for NULL. */
+ADIT_API uint64_t adit_arena_len(const adit_arena *arena);
+
+/** Frees an arena; NULL is nothing. Its tensors end here. */
+ADIT_API void adit_arena_free(adit_arena *arena);
+
+/**
+ * Fills `sink` with zeros and its size, as ADIT_SINK_INIT does; `size` is the struct's size as the
+ * caller knows it. NULL is nothing.
+ */
+ADIT_API void adit_sink_init(adit_sink *sink, size_t size);
+
+/**
+ * Loads all items, none of which has a `dst`, through the slots of a sink. A slot carries whole
+ * elements, or blocks, of one item; items are submitted one after the other, as their files have
+ * them, each from its start to its end, but copies may end in any order.
+ * Of an item without bytes nothing is submitted, but options->item_done is told.
+ *
+ * `options` and `stats` may be NULL; options->align is checked, but has no effect. The caller sets
+ * `sink->struct_size` and `stats->struct_size`; `sink` is only read.
+ *
+ * Whatever the status, no copy is on its way any more when this returns.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_CALLBACK (adit_error_os_code is its result),
+ * ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED (options of a later
+ * version), ADIT_CANCELLED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_load_to_sink(const adit_load_items *items,
+                                                      const adit_sink *sink,
+                                                      const adit_load_options *options,
+                                                      adit_load_stats *stats, adit_error **err);
+
+/* =================================================================================================
  * DLPack
  * =================================================================================================
  *
@@ -1846,8 +3048,8 @@ struct DLManagedTensor;
 struct DLManagedTensorVersioned;
 
 /**
- * In the flags of adit_array_to_dlpack_unversioned: elements that may only be read are given all
- * the same; whoever takes them is known not to write.
+ * In the flags of adit_array_to_dlpack_unversioned and adit_model_to_dlpack_unversioned: elements
+ * that may only be read are given all the same; whoever takes them is known not to write.
  */
 #define ADIT_DLPACK_IGNORE_READ_ONLY 1
 
@@ -1869,6 +3071,26 @@ ADIT_API ADIT_NODISCARD adit_status adit_array_to_dlpack(const adit_array *array
  */
 ADIT_API ADIT_NODISCARD adit_status adit_array_to_dlpack_unversioned(const adit_array *array,
     uint32_t flags, struct DLManagedTensor **out, adit_error **err);
+
+/**
+ * Gives tensor `index` of a model as a versioned DLPack tensor, with the read-only flag set. The
+ * caller passes `*out` on, or calls its deleter.
+ *
+ * Statuses: as adit_model_tensor with `align` 0; ADIT_ERR_DTYPE (dtypes that DLPack doesn't have:
+ * block dtypes and those of less than a byte).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_to_dlpack(const adit_model *model, size_t index,
+    struct DLManagedTensorVersioned **out, adit_error **err);
+
+/**
+ * Gives tensor `index` of a model as a DLPack tensor from before version 1.0, which can't say that
+ * its elements may only be read: ADIT_ERR_READ_ONLY, unless `flags` has
+ * ADIT_DLPACK_IGNORE_READ_ONLY. A write to the elements is SIGSEGV.
+ *
+ * Statuses: as adit_model_to_dlpack; ADIT_ERR_READ_ONLY; ADIT_ERR_UNSUPPORTED for unknown flags.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_model_to_dlpack_unversioned(const adit_model *model,
+    size_t index, uint32_t flags, struct DLManagedTensor **out, adit_error **err);
 
 /**
  * Fills `*tensor` from a versioned DLPack tensor, whose owner keeps it: `*tensor` borrows its

@@ -13,22 +13,24 @@ use std::sync::Arc;
 
 use adit_core::array::Array;
 use adit_core::map::Access;
+use adit_core::model::Model;
 use adit_core::tensor::dlpack::{
     DlManagedTensor, DlManagedTensorVersioned, from_dlpack, from_old_dlpack, to_dlpack,
     to_old_dlpack,
 };
 
 use crate::array::adit_array;
-use crate::boundary::{Failure, Out, guard, guard_handle, refuse_flags};
+use crate::boundary::{Failure, Out, guard, guard_value, refuse_flags};
 use crate::error::{adit_error, adit_status};
+use crate::model::adit_model;
 use crate::tensor::adit_tensor;
 
 //@c-before
 //@ struct DLManagedTensor;
 //@ struct DLManagedTensorVersioned;
 
-/// In the flags of adit_array_to_dlpack_unversioned: elements that may only be read are given all
-/// the same; whoever takes them is known not to write.
+/// In the flags of adit_array_to_dlpack_unversioned and adit_model_to_dlpack_unversioned: elements
+/// that may only be read are given all the same; whoever takes them is known not to write.
 pub const ADIT_DLPACK_IGNORE_READ_ONLY: u32 = 1;
 
 /// Gives the array as a versioned DLPack tensor, with the read-only flag set in mode
@@ -41,17 +43,12 @@ pub unsafe extern "C" fn adit_array_to_dlpack(
     out: *mut *mut DlManagedTensorVersioned,
     err: *mut *mut adit_error,
 ) -> adit_status {
-    // SAFETY: NULL or writable, as the header asks.
-    let out = unsafe { Out::zeroed(out) };
     let body = |array: &Array| {
-        out.required("out")?;
         let read_only = array.data().access() == Access::ReadOnly;
-        let managed = to_dlpack(&array.tensor()?, Arc::clone(array.data()), read_only)?;
-        out.set(managed.as_ptr());
-        Ok(())
+        Ok(to_dlpack(&array.tensor()?, Arc::clone(array.data()), read_only)?.as_ptr())
     };
     // SAFETY: NULL or an open handle, NULL or writable, as the header asks.
-    unsafe { guard_handle(array, err, body) }
+    unsafe { guard_value(array, out, "out", err, body) }
 }
 
 /// Gives the array as a DLPack tensor from before version 1.0, which can't say that its elements
@@ -66,10 +63,7 @@ pub unsafe extern "C" fn adit_array_to_dlpack_unversioned(
     out: *mut *mut DlManagedTensor,
     err: *mut *mut adit_error,
 ) -> adit_status {
-    // SAFETY: NULL or writable, as the header asks.
-    let out = unsafe { Out::zeroed(out) };
     let body = |array: &Array| {
-        out.required("out")?;
         refuse_flags(flags, ADIT_DLPACK_IGNORE_READ_ONLY, "flags")?;
         let read_only = array.data().access() == Access::ReadOnly;
         if read_only && flags & ADIT_DLPACK_IGNORE_READ_ONLY == 0 {
@@ -80,12 +74,60 @@ pub unsafe extern "C" fn adit_array_to_dlpack_unversioned(
             );
             return Err(Failure::new(adit_status::ADIT_ERR_READ_ONLY, message));
         }
-        let managed = to_old_dlpack(&array.tensor()?, Arc::clone(array.data()))?;
-        out.set(managed.as_ptr());
-        Ok(())
+        Ok(to_old_dlpack(&array.tensor()?, Arc::clone(array.data()))?.as_ptr())
     };
     // SAFETY: NULL or an open handle, NULL or writable, as the header asks.
-    unsafe { guard_handle(array, err, body) }
+    unsafe { guard_value(array, out, "out", err, body) }
+}
+
+/// Gives tensor `index` of a model as a versioned DLPack tensor, with the read-only flag set. The
+/// caller passes `*out` on, or calls its deleter.
+///
+/// Statuses: as adit_model_tensor with `align` 0; ADIT_ERR_DTYPE (dtypes that DLPack doesn't have:
+/// block dtypes and those of less than a byte).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn adit_model_to_dlpack(
+    model: *const adit_model,
+    index: usize,
+    out: *mut *mut DlManagedTensorVersioned,
+    err: *mut *mut adit_error,
+) -> adit_status {
+    let body = |model: &Model| {
+        let (lent, owner) = (model.tensor(index)?, model.data_of(model.entry(index)?)?);
+        Ok(to_dlpack(&lent, Arc::clone(owner), true)?.as_ptr())
+    };
+    // SAFETY: NULL or an open handle, NULL or writable, as the header asks.
+    unsafe { guard_value(model, out, "out", err, body) }
+}
+
+/// Gives tensor `index` of a model as a DLPack tensor from before version 1.0, which can't say that
+/// its elements may only be read: ADIT_ERR_READ_ONLY, unless `flags` has
+/// ADIT_DLPACK_IGNORE_READ_ONLY. A write to the elements is SIGSEGV.
+///
+/// Statuses: as adit_model_to_dlpack; ADIT_ERR_READ_ONLY; ADIT_ERR_UNSUPPORTED for unknown flags.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn adit_model_to_dlpack_unversioned(
+    model: *const adit_model,
+    index: usize,
+    flags: u32,
+    out: *mut *mut DlManagedTensor,
+    err: *mut *mut adit_error,
+) -> adit_status {
+    let body = |model: &Model| {
+        refuse_flags(flags, ADIT_DLPACK_IGNORE_READ_ONLY, "flags")?;
+        let (lent, owner) = (model.tensor(index)?, model.data_of(model.entry(index)?)?);
+        if flags & ADIT_DLPACK_IGNORE_READ_ONLY == 0 {
+            let message = format_args!(
+                "the tensors of {} may only be read, which unversioned DLPack can't say; set \
+                 ADIT_DLPACK_IGNORE_READ_ONLY",
+                owner.origin()
+            );
+            return Err(Failure::new(adit_status::ADIT_ERR_READ_ONLY, message));
+        }
+        Ok(to_old_dlpack(&lent, Arc::clone(owner))?.as_ptr())
+    };
+    // SAFETY: NULL or an open handle, NULL or writable, as the header asks.
+    unsafe { guard_value(model, out, "out", err, body) }
 }
 
 /// Fills `*tensor` from a versioned DLPack tensor, whose owner keeps it: `*tensor` borrows its

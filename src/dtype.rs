@@ -6,7 +6,9 @@
 //!
 //! Most dtypes have one element a block. The block dtypes, from 100 on (ggml number + 100), keep
 //! several elements with their scales in one block: tensors of them are contiguous, and a single
-//! element has no address.
+//! element has no address; their innermost dimension is a whole number of blocks. The packed
+//! dtypes, of less than a byte an element, are block dtypes too, but their elements run on from row
+//! to row: only all of them together must fill whole blocks.
 
 use std::ffi::{CStr, CString, c_char};
 use std::sync::OnceLock;
@@ -58,6 +60,16 @@ pub enum adit_dtype {
     ADIT_DTYPE_COMPLEX64 = 17,
     /// Two f64: real, imaginary.
     ADIT_DTYPE_COMPLEX128 = 18,
+    /// 8 bits, 4 of exponent, no infinity, no negative zero. Not converted.
+    ADIT_DTYPE_F8_E4M3FNUZ = 19,
+    /// 8 bits, 5 of exponent, no infinity, no negative zero. Not converted.
+    ADIT_DTYPE_F8_E5M2FNUZ = 20,
+    /// 6 bits, 2 of exponent (OCP MX): 4 elements in 3 bytes. Not converted.
+    ADIT_DTYPE_F6_E2M3 = 21,
+    /// 6 bits, 3 of exponent (OCP MX): 4 elements in 3 bytes. Not converted.
+    ADIT_DTYPE_F6_E3M2 = 22,
+    /// 4 bits, 2 of exponent (OCP MX): 2 elements in a byte. Not converted.
+    ADIT_DTYPE_F4_E2M1 = 23,
     /// ggml Q4_0: 32 elements in 18 bytes.
     ADIT_DTYPE_Q4_0 = 102,
     /// ggml Q4_1: 32 elements in 20 bytes.

@@ -54,7 +54,8 @@ pub enum adit_status {
     ADIT_ERR_MALFORMED = 8,
     /// Bytes differ from their checksum.
     ADIT_ERR_CHECKSUM = 9,
-    /// The file's writer never finished it; recovery may save what it holds.
+    /// The file's writer never finished it; recovery may save what it holds. From a call that
+    /// finishes a file: something of it was never written.
     ADIT_ERR_UNFINISHED = 10,
     /// The file was cut after it was opened.
     ADIT_ERR_TRUNCATED = 11,
@@ -97,11 +98,13 @@ pub enum adit_status {
     /// Done, and the file stands whole at its path, but its folder could not be synced: a power
     /// cut may undo it.
     ADIT_ERR_NOT_DURABLE = 30,
+    /// A callback of the caller failed; adit_error_os_code is its result.
+    ADIT_ERR_CALLBACK = 31,
 }
 
 use adit_status::*;
 
-const STATUSES: [(adit_status, &CStr); 31] = [
+const STATUSES: [(adit_status, &CStr); 32] = [
     (ADIT_OK, c"ADIT_OK"),
     (ADIT_ERR_INVALID_ARGUMENT, c"ADIT_ERR_INVALID_ARGUMENT"),
     (ADIT_ERR_IO, c"ADIT_ERR_IO"),
@@ -133,6 +136,7 @@ const STATUSES: [(adit_status, &CStr); 31] = [
     (ADIT_ERR_GPU, c"ADIT_ERR_GPU"),
     (ADIT_ERR_INTERNAL, c"ADIT_ERR_INTERNAL"),
     (ADIT_ERR_NOT_DURABLE, c"ADIT_ERR_NOT_DURABLE"),
+    (ADIT_ERR_CALLBACK, c"ADIT_ERR_CALLBACK"),
 ];
 
 /// What went wrong, in words and numbers. Owned by the caller; freed with adit_error_free.
@@ -232,7 +236,8 @@ pub unsafe extern "C" fn adit_error_status(error: *const adit_error) -> adit_sta
     unsafe { look(error) }.map_or(ADIT_OK, |error| error.status)
 }
 
-/// The operating system's error number (errno, on Windows GetLastError); 0 if there is none.
+/// The operating system's error number (errno, on Windows GetLastError), or what a callback of the
+/// caller returned (ADIT_ERR_CALLBACK); 0 if there is none.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_error_os_code(error: *const adit_error) -> i32 {
     // SAFETY: NULL or an error object, as the header asks.

@@ -17,6 +17,9 @@ mod record_writer;
 mod record_reader;
 mod record_recover;
 mod array;
+mod model;
+mod model_writer;
+mod load;
 mod dlpack;
 mod kernel;
 

@@ -12,12 +12,14 @@
 //! NULL data; one without dimensions has one element.
 
 use std::ffi::c_void;
+use std::ops::Range;
 
 use adit_core::dtype::DType;
 use adit_core::error::Report;
+use adit_core::model::ModelTensor;
 use adit_core::record::RecordTensor;
 use adit_core::tensor::dlpack::Imported;
-use adit_core::tensor::{Lent, MAX_DIMS, Shape, TensorView};
+use adit_core::tensor::{Lent, MAX_DIMS, Shape, Slice, TensorView};
 
 use crate::boundary::{
     Failure, Out, Zeroable, guard, refuse_flags, refuse_reserved, slice, status_of,
@@ -141,6 +143,28 @@ impl adit_tensor {
         }
     }
 
+    /// Becomes a tensor of a model, from ZERO; in place, as above.
+    #[inline]
+    pub(crate) fn become_lent(&mut self, lent: &ModelTensor<'_>) {
+        self.data = lent.bytes.as_ptr().cast();
+        self.nbytes = lent.bytes.len() as u64;
+        self.dtype = lent.dtype.number();
+        self.ndim = lent.dims.len() as i32;
+        self.flags = ADIT_TENSOR_READ_ONLY | ADIT_TENSOR_CONTIGUOUS;
+        let has_strides = !lent.dtype.is_block();
+        let mut step: i64 = 1;
+        for (axis, &dim) in lent.dims.iter().enumerate().rev() {
+            let places = self.shape.get_mut(axis).zip(self.strides.get_mut(axis));
+            if let Some((size, stride)) = places {
+                *size = dim;
+                if has_strides {
+                    *stride = step;
+                    step = step.saturating_mul(dim.max(1));
+                }
+            }
+        }
+    }
+
     /// A tensor lent from a file's bytes.
     pub(crate) fn lent(lent: &Lent<'_>, writable: bool) -> adit_tensor {
         let contiguous = if lent.fortran_order {
@@ -185,8 +209,11 @@ impl adit_tensor {
         shape: Shape,
     ) -> adit_tensor {
         let data = if nbytes == 0 { std::ptr::null() } else { data };
-        let strides = shape.c_strides();
         let any = dtype.unwrap_or(DType::U8);
+        let strides = match any.is_block() {
+            true => [0; 8],
+            false => shape.c_strides(),
+        };
         let tensor = adit_tensor::new(data, nbytes, any, shape, strides, ADIT_TENSOR_CONTIGUOUS);
         adit_tensor {
             dtype: dtype.map_or(0, DType::number),
@@ -321,4 +348,23 @@ pub unsafe extern "C" fn adit_tensor_init(
     };
     // SAFETY: NULL or writable, as the header asks.
     unsafe { guard(err, body) }
+}
+
+/// The rows and the columns of a tensor, each as its first position and their number.
+pub(crate) fn slice_of(dims: &[i64], rows: (u64, u64), columns: (u64, u64)) -> Slice {
+    Slice {
+        rows: positions(rows, dims.first()),
+        columns: positions(columns, dims.last()),
+    }
+}
+
+/// The positions asked for of a dimension; none for all.
+fn positions((first, count): (u64, u64), dim: Option<&i64>) -> Option<Range<u64>> {
+    let end = match (first, count) {
+        (0, 0) => return None,
+        // A first position behind the end stays one.
+        (first, 0) => dim.map_or(0, |dim| dim.unsigned_abs()).max(first),
+        (first, count) => first.saturating_add(count),
+    };
+    Some(first..end)
 }

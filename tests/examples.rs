@@ -15,35 +15,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::compiler::{compiler, has_compiler};
-use support::library::library;
+use support::compiler::has_compiler;
+use support::example::{build, example};
 use support::program::Scratch;
 use support::skip::skip;
-use support::{has_tool, must, root, run};
-
-/// Compiles a program against the shared library, with the flags that the README shows.
-fn build(source: &Path, scratch: &Scratch, standard: &str) -> PathBuf {
-    let cpp = standard.starts_with("c++");
-    let executable = scratch.path().join("program");
-    let folder = library().folder.display();
-    must(
-        compiler(cpp)
-            .args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2", "-x"])
-            .arg(if cpp { "c++" } else { "c" })
-            .arg(format!("-std={standard}"))
-            .arg(format!("-I{}", root().join("include").display()))
-            .arg(source)
-            .args(["-x", "none", "-o"])
-            .arg(&executable)
-            .args([format!("-L{folder}"), format!("-Wl,-rpath,{folder}")])
-            .args(["-ladit", "-lm"]),
-    );
-    executable
-}
-
-fn example(name: &str) -> PathBuf {
-    root().join("examples-c").join(name)
-}
+use support::{must, root, run};
 
 fn digits() -> PathBuf {
     root().join("tests/data/digits")
@@ -217,105 +193,188 @@ fn inspection_tells_what_files_hold() {
     assert!(said.contains("neither an rrec nor an array file"), "{said}");
 }
 
-/// The program that the README shows, as it stands there.
 #[test]
-fn readme_program_runs() {
-    let scratch = Scratch::new("readme");
-    let source = readme_program(&scratch);
-    let executable = build(&source, &scratch, "c99");
-    sums_to_28(&executable);
+fn weights_are_listed() {
+    let scratch = Scratch::new("weights");
+    for standard in ["c11", "c++17", "c99"] {
+        if has_compiler(standard.starts_with("c++")) {
+            build(&example("weights.c"), &scratch, standard);
+        } else {
+            skip("weights in C++", "a C++ compiler");
+        }
+    }
+    let program = scratch.path().join("program");
+    let list = |arguments: &[&str], names: &[&str]| {
+        let paths = names
+            .iter()
+            .map(|name| root().join("tests/data").join(name));
+        run(Command::new(&program).args(arguments).args(paths))
+    };
+    let squeezed = |said: &str| said.split_whitespace().collect::<Vec<_>>().join(" ");
 
-    let (output, said) = run(Command::new(&executable).arg("/no/such.rrec"));
+    let (output, said) = list(&["-m", "-c"], &["gguf/all_kv_types.gguf"]);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.starts_with("GGUF: 6 tensors, 356 bytes\nfile 0: "),
+        "{said}"
+    );
+    for line in [
+        "t.i8 -5\n",
+        "t.u64 9223372036854775809\n",
+        "t.f64 1e+300\n",
+        "t.bool true\n",
+        "t.str h\u{e9}llo \u{1f680}\n",
+        "t.arr_s 3: \"a\" \"\" \"ccc\"\n",
+        "t.arr_f 2: 0.5 -0.5\n",
+    ] {
+        let wanted = squeezed(line);
+        assert!(
+            said.lines().any(|own| squeezed(own) == wanted),
+            "{wanted}: {said}"
+        );
+    }
+    let row = "c.q8_0 q8_0 [2, 64] 136 0 896 8803114f";
+    assert!(said.lines().any(|own| squeezed(own) == row), "{said}");
+    assert!(
+        said.ends_with("crc-32c of all tensors: 77deb04e\n"),
+        "{said}"
+    );
+
+    let (output, said) = list(&[], &["safetensors/model_small.safetensors"]);
+    assert!(output.status.success(), "{said}");
+    let row = "embed bf16 [40, 16] 1280 0 952";
+    assert!(said.lines().any(|own| squeezed(own) == row), "{said}");
+    assert!(
+        !said.contains("arch") && !said.contains("crc-32c"),
+        "{said}"
+    );
+
+    // Two files as one model.
+    let names =
+        ["model_small", "empty_and_scalar"].map(|name| format!("safetensors/{name}.safetensors"));
+    let (output, said) = list(&["-c"], &[&names[0], &names[1]]);
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.starts_with("safetensors: 17 tensors, 6200 bytes\n"),
+        "{said}"
+    );
+    let row = "empty2 i64 [3, 0, 2] 0 1 248 00000000";
+    assert!(said.lines().any(|own| squeezed(own) == row), "{said}");
+
+    let (output, said) = list(&[], &["safetensors/bad_hole.safetensors"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said.contains("/no/such.rrec"), "{said}");
+    assert!(
+        said.contains("ADIT_ERR_MALFORMED") && said.contains("tensor 'b'"),
+        "{said}"
+    );
+    assert_eq!(list(&["-c"], &[]).0.status.code(), Some(2));
 }
 
-/// The README's ways to build against what `make install` leaves.
+/// A small model whose first layers can be computed by hand. The real one is in tests/python.
 #[test]
-fn installed_library_is_used_as_the_readme_says() {
-    let scratch = Scratch::new("install");
-    let prefix = scratch.path().join("usr");
-    let target = library().folder.parent().unwrap();
-    let mut install = Command::new("make");
-    install
-        .args(["-s", "install", "DESTDIR="])
-        .arg(format!("PREFIX={}", prefix.display()))
-        // What is built already, and stays the tests' own.
-        .arg(format!("CARGO_TARGET_DIR={}", target.display()))
-        .current_dir(root());
-    for name in ["MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "CARGO_BUILD_TARGET"] {
-        install.env_remove(name);
+fn first_layers_are_computed() {
+    let scratch = Scratch::new("embed");
+    for standard in ["c11", "c++17", "c99"] {
+        if has_compiler(standard.starts_with("c++")) {
+            build(&example("embed.c"), &scratch, standard);
+        } else {
+            skip("embed in C++", "a C++ compiler");
+        }
     }
-    for name in ["LIBDIR", "INCLUDEDIR", "DOCDIR"] {
-        install.env_remove(name);
+    let tensors: [(&str, &[usize], &[f32]); 7] = [
+        ("embeddings.LayerNorm.bias", &[2], &[0.5, 0.0]),
+        ("embeddings.LayerNorm.weight", &[2], &[1.0, 2.0]),
+        (
+            "embeddings.position_embeddings.weight",
+            &[2, 2],
+            &[0.0, 0.0, 1.0, 0.0],
+        ),
+        (
+            "embeddings.token_type_embeddings.weight",
+            &[1, 2],
+            &[0.0, 1.0],
+        ),
+        (
+            "embeddings.word_embeddings.weight",
+            &[3, 2],
+            &[4.0, 1.0, 9.0, 9.0, 2.0, 7.0],
+        ),
+        (
+            "encoder.layer.0.attention.self.query.bias",
+            &[2],
+            &[0.25, 0.0],
+        ),
+        (
+            "encoder.layer.0.attention.self.query.weight",
+            &[2, 2],
+            &[1.0, 1.0, 0.0, -2.0],
+        ),
+    ];
+    let (mut header, mut data) = (Vec::new(), Vec::new());
+    for (name, shape, values) in tensors {
+        let start = data.len();
+        data.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        let end = data.len();
+        header.push(format!(
+            "\"{name}\":{{\"dtype\":\"F32\",\"shape\":{shape:?},\"data_offsets\":[{start},{end}]}}"
+        ));
     }
-    must(&mut install);
-    for name in ["LICENSE-MIT", "LICENSE-APACHE"] {
-        assert!(prefix.join("share/doc/adit").join(name).is_file());
+    let header = format!("{{{}}}", header.join(","));
+    let path = scratch.path().join("small.safetensors");
+    // At every address that elements can have: borrowed at one of four, else copied.
+    for spaces in 0..4 {
+        let header = format!("{header}{}", " ".repeat(spaces));
+        let mut file = (header.len() as u64).to_le_bytes().to_vec();
+        file.extend_from_slice(header.as_bytes());
+        file.extend_from_slice(&data);
+        fs::write(&path, file).unwrap();
+        let said = must(
+            Command::new(scratch.path().join("program"))
+                .arg(&path)
+                .args(["0", "2"]),
+        );
+        // 4 and 2 are normalised to 1 and -1, which become 1.5 and -2; 3 and 8 to the opposite.
+        assert_eq!(
+            said,
+            "0 -0.250000 4.000000 |4.007805|\n2 1.750000 -4.000000 |4.366062|\n"
+        );
     }
-    readme_program(&scratch);
-
-    let line = readme_line("# static");
-    let flags = line.strip_prefix("cc program.c ").expect(&line);
-    let flags = flags
-        .split_whitespace()
-        .map(|flag| flag.replace("/usr/local", &prefix.display().to_string()));
-    sums_to_28(&build_with(&scratch, flags));
-
-    assert!(readme_line("# shared").contains("$(pkg-config --cflags --libs adit)"));
-    if !has_tool("pkg-config") {
-        return skip("the installed pkg-config file", "pkg-config");
-    }
-    let flags = must(
-        Command::new("pkg-config")
-            .args(["--cflags", "--libs", "adit"])
-            .env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig")),
+    let fails = |token: &str| {
+        let program = scratch.path().join("program");
+        let (output, said) = run(Command::new(program).arg(&path).arg(token));
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        said
+    };
+    let said = fails("3");
+    assert!(
+        said.contains("ADIT_ERR_OUT_OF_RANGE") && said.contains("word_embeddings"),
+        "{said}"
     );
-    let rpath = format!("-Wl,-rpath,{}", prefix.join("lib").display());
-    // It puts a backslash before a space of a path.
-    let flags = flags.replace("\\ ", "\0");
-    let flags = flags
-        .split_whitespace()
-        .map(|flag| flag.replace('\0', " "))
-        .chain([rpath]);
-    sums_to_28(&build_with(&scratch, flags));
+    fs::copy(root().join("tests/data/gguf/kv_only.gguf"), &path).unwrap();
+    assert!(fails("0").contains("embeddings.LayerNorm.weight: ADIT_ERR_NOT_FOUND"));
 }
 
-/// Writes the README's program to `program.c`.
-fn readme_program(scratch: &Scratch) -> PathBuf {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let program = readme.split("```c\n").nth(1).expect("a C program");
-    let source = scratch.path().join("program.c");
-    fs::write(&source, program.split("```").next().unwrap()).unwrap();
-    source
-}
-
-/// The README's command of this comment, without it.
-fn readme_line(comment: &str) -> String {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let line = readme.lines().find_map(|line| line.strip_suffix(comment));
-    line.expect(comment).trim().to_owned()
-}
-
-/// Compiles `program.c` with these flags and no others.
-fn build_with(scratch: &Scratch, flags: impl Iterator<Item = String>) -> PathBuf {
-    let executable = scratch.path().join("program");
-    must(
-        compiler(false)
-            .arg("program.c")
-            .args(flags)
-            .arg("-o")
-            .arg(&executable)
-            .current_dir(scratch.path()),
-    );
-    executable
-}
-
-/// Runs the README's program on records whose targets it sums.
-fn sums_to_28(executable: &Path) {
-    let records = root().join("tests/data/rrec/basic_3x4.rrec");
-    assert_eq!(
-        must(Command::new(executable).arg(records)),
-        "8 records, targets sum to 28\n"
-    );
+#[test]
+fn weights_reach_a_device() {
+    let model = root().join("tests/data/safetensors/model_small.safetensors");
+    for standard in ["c99", "c11", "c++17"] {
+        if !has_compiler(standard.starts_with("c++")) {
+            skip("sink in C++", "a C++ compiler");
+            continue;
+        }
+        let scratch = Scratch::new(&format!("sink-{standard}"));
+        let program = build(&example("sink.c"), &scratch, standard);
+        let said = must(Command::new(&program).arg(&model));
+        // The sum is NumPy's.
+        let wanted = "13 tensors, 12352 bytes on the device by 13 copies; \
+                      their finite values add up to -1.78309e+38\n";
+        assert_eq!(said, wanted);
+        let (output, said) = run(Command::new(&program).arg("/no/such/model"));
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said.contains("ADIT_ERR_NOT_FOUND"), "{said}");
+        // A file that is no model.
+        let (output, said) = run(Command::new(&program).arg(digits().join("images_u8.npy")));
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("ADIT_ERR_WRONG_FORMAT"), "{said}");
+    }
 }

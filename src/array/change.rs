@@ -3,11 +3,11 @@
 use std::ffi::c_void;
 
 use adit_core::array::Array;
-use adit_core::map::{Advice, Release};
+use adit_core::map::Advice;
 
 use super::adit_array;
-use crate::boundary::{Out, guard_handle, guard_handle_mut, refuse_flags};
-use crate::data::{ADIT_RELEASE_PAGE_CACHE, advice_argument};
+use crate::boundary::{Out, guard_handle, guard_handle_mut};
+use crate::data::{advice_argument, release_argument};
 use crate::error::{adit_error, adit_status};
 use crate::tensor::{adit_tensor, tensor_argument};
 
@@ -164,11 +164,7 @@ pub unsafe extern "C" fn adit_array_release(
     // SAFETY: NULL or writable, as the header asks.
     let freed = unsafe { Out::zeroed(freed) };
     let body = |array: &Array| {
-        refuse_flags(flags, ADIT_RELEASE_PAGE_CACHE, "flags")?;
-        let what = match flags & ADIT_RELEASE_PAGE_CACHE {
-            0 => Release::Resident,
-            _ => Release::PageCache,
-        };
+        let what = release_argument(flags)?;
         let (offset, len) = array.range(offset, len)?;
         freed.set(array.data().release(offset, len, what)?);
         Ok(())

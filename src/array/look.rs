@@ -6,7 +6,7 @@ use adit_core::array::{Array, Format};
 use adit_core::map::Access;
 
 use super::{adit_array, adit_array_format, adit_array_info, adit_array_mode};
-use crate::boundary::{DimsOut, Out, SizedOut, guard_handle, into_raw};
+use crate::boundary::{DimsOut, Out, SizedOut, guard_derived, guard_handle};
 use crate::data::{SharedData, adit_data};
 use crate::error::{adit_error, adit_status};
 use crate::tensor::{ADIT_TENSOR_BIG_ENDIAN, ADIT_TENSOR_CONTIGUOUS, adit_tensor};
@@ -125,13 +125,7 @@ pub unsafe extern "C" fn adit_array_data(
     out: *mut *mut adit_data,
     err: *mut *mut adit_error,
 ) -> adit_status {
-    // SAFETY: NULL or writable, as the header asks.
-    let out = unsafe { Out::zeroed(out) };
-    let body = |array: &Array| {
-        out.required("out")?;
-        out.set(into_raw(SharedData::new(Arc::clone(array.data()))));
-        Ok(())
-    };
+    let body = |array: &Array| Ok(SharedData::new(Arc::clone(array.data())));
     // SAFETY: NULL or an open handle, NULL or writable, as the header asks.
-    unsafe { guard_handle(array, err, body) }
+    unsafe { guard_derived(array, out, err, body) }
 }

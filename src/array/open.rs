@@ -7,8 +7,7 @@ use adit_core::array::{Array, ArrayOptions};
 
 use super::{ADIT_ARRAY_OVERWRITE_TRAILING, adit_array, adit_array_options, mode_of};
 use crate::boundary::{
-    Failure, Out, guard, guard_handle, into_raw, path_argument, read_options, refuse_flags,
-    refuse_reserved,
+    Failure, guard_derived, guard_new, path_argument, read_options, refuse_flags, refuse_reserved,
 };
 use crate::data::{SharedData, adit_data, data_options};
 use crate::error::{adit_error, adit_status};
@@ -50,19 +49,15 @@ pub unsafe extern "C" fn adit_array_open(
     out: *mut *mut adit_array,
     err: *mut *mut adit_error,
 ) -> adit_status {
-    // SAFETY: NULL or writable, as the header asks.
-    let out = unsafe { Out::zeroed(out) };
     let body = || {
-        out.required("out")?;
         // SAFETY: NULL or a string, as the header asks.
         let path = unsafe { path_argument(path, "path") }?;
         // SAFETY: NULL or options, as the header asks.
         let options = unsafe { array_options(options) }?;
-        out.set(into_raw(Array::open(path, &options)?));
-        Ok(())
+        Ok(Array::open(path, &options)?)
     };
     // SAFETY: NULL or writable, as the header asks.
-    unsafe { guard(err, body) }
+    unsafe { guard_new(out, err, body) }
 }
 
 /// Opens an array file whose bytes are open already. The array shares them; `data` may be closed
@@ -78,10 +73,7 @@ pub unsafe extern "C" fn adit_array_from_data(
     out: *mut *mut adit_array,
     err: *mut *mut adit_error,
 ) -> adit_status {
-    // SAFETY: NULL or writable, as the header asks.
-    let out = unsafe { Out::zeroed(out) };
     let body = |shared: &SharedData| {
-        out.required("out")?;
         // SAFETY: NULL or options, as the header asks.
         let given = unsafe { read_options(options, "options") }?;
         if !given.data.is_null() || given.mode != 0 {
@@ -93,9 +85,8 @@ pub unsafe extern "C" fn adit_array_from_data(
         // SAFETY: as above.
         let options = unsafe { array_options(options) }?;
         let data = Arc::clone(&shared.data);
-        out.set(into_raw(Array::from_data(data, options.dtype)?));
-        Ok(())
+        Ok(Array::from_data(data, options.dtype)?)
     };
     // SAFETY: NULL or an open handle, NULL or writable, as the header asks.
-    unsafe { guard_handle(data, err, body) }
+    unsafe { guard_derived(data, out, err, body) }
 }

@@ -10,9 +10,9 @@ use crate::boundary::{
     Failure, Options, Out, buffer_of, guard_handle, init_options, read_options, refuse_flags,
     refuse_reserved, slice,
 };
+use crate::data::io_argument;
 use crate::error::{adit_error, adit_status};
 use crate::kernel::{ADIT_CONVERT_SATURATE, overflow_of};
-use crate::record_reader::io_argument;
 use crate::tensor::{adit_tensor, optional_dtype};
 
 /// What to read of an array, and as what. Zero in any field means the default.

@@ -4,6 +4,8 @@ use std::ffi::{CStr, CString, OsStr, c_char, c_void};
 use std::mem::MaybeUninit;
 use std::path::Path;
 
+use adit_core::map::Region;
+
 use super::failure::Failure;
 use crate::callbacks::adit_progress_fn;
 
@@ -32,6 +34,35 @@ pub(crate) unsafe fn path_argument<'a>(
     })
 }
 
+/// A string of the caller, without its NUL.
+///
+/// # Safety
+/// `ptr` is null or a NUL-terminated string that lives for `'a`.
+pub(crate) unsafe fn bytes_argument<'a>(
+    ptr: *const c_char,
+    parameter: &str,
+) -> Result<&'a [u8], Failure> {
+    if ptr.is_null() {
+        return Err(Failure::null(parameter));
+    }
+    // SAFETY: not null, so NUL-terminated by the caller's promise.
+    Ok(unsafe { CStr::from_ptr(ptr) }.to_bytes())
+}
+
+/// As [`bytes_argument`], of UTF-8.
+///
+/// # Safety
+/// As [`bytes_argument`].
+pub(crate) unsafe fn text_argument<'a>(
+    ptr: *const c_char,
+    parameter: &str,
+) -> Result<&'a str, Failure> {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { bytes_argument(ptr, parameter) }?;
+    std::str::from_utf8(bytes)
+        .map_err(|_| Failure::invalid(format_args!("{parameter} is not UTF-8")))
+}
+
 #[cfg(unix)]
 fn os_str(bytes: &CStr) -> Option<&OsStr> {
     use std::os::unix::ffi::OsStrExt;
@@ -56,12 +87,33 @@ pub(crate) fn path_to_c(path: &Path) -> Option<CString> {
     CString::new(path.to_str()?).ok()
 }
 
-/// One line for C: paths in it can hold any character, and those that control a terminal or end
-/// the line are escaped.
+/// The bytes that a line has from a longer text's start, and as many from its end.
+const HALF_LINE: usize = 4 << 10;
+
+/// What stands for the rest.
+const DOTS: &str = " ... ";
+
+/// One line for C: paths and names in it can hold any character, and those that control a terminal,
+/// end the line or turn its direction are escaped; and names can be long, so that of a long text the
+/// middle is left out.
 pub(crate) fn line_to_c(text: &str) -> CString {
+    if text.len() > 2 * HALF_LINE + DOTS.len() {
+        let (start, end) = (
+            text.floor_char_boundary(HALF_LINE),
+            text.ceil_char_boundary(text.len() - HALF_LINE),
+        );
+        let (start, end) = (text.get(..start), text.get(end..));
+        let (start, end) = (start.unwrap_or_default(), end.unwrap_or_default());
+        return line_to_c(&[start, DOTS, end].concat());
+    }
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() {
+        let unseen = matches!(
+            character,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+        );
+        if character.is_control() || unseen {
             line.extend(character.escape_default());
         } else {
             line.push(character);
@@ -147,4 +199,28 @@ pub(crate) unsafe fn buffer_of<'a>(
     // SAFETY: not null and of a possible length, so writable by the caller's promise; bytes need
     // no alignment and no initialisation.
     Ok(unsafe { std::slice::from_raw_parts_mut(buffer.cast(), len) })
+}
+
+/// The caller's bytes, which may be mapped from a file; with `len` 0 the pointer is never read.
+///
+/// # Safety
+/// `ptr` is null or mapped readable for `len` bytes for `'a`.
+pub(crate) unsafe fn region_of<'a>(
+    ptr: *const c_void,
+    len: usize,
+    parameter: &str,
+) -> Result<Region<'a>, Failure> {
+    if len == 0 {
+        return Ok(Region::EMPTY);
+    }
+    if ptr.is_null() {
+        return Err(Failure::null(parameter));
+    }
+    if isize::try_from(len).is_err() {
+        return Err(Failure::invalid(format_args!(
+            "{parameter} would have {len} bytes, more than memory can hold"
+        )));
+    }
+    // SAFETY: readable for `len` bytes, at most isize::MAX, by the caller's promise.
+    Ok(unsafe { Region::new(ptr.cast(), len) })
 }

@@ -85,5 +85,7 @@ pub(crate) fn status_of(kind: Kind) -> adit_status {
         Kind::Poisoned => adit_status::ADIT_ERR_POISONED,
         Kind::Forked => adit_status::ADIT_ERR_FORKED,
         Kind::Cancelled => adit_status::ADIT_CANCELLED,
+        Kind::Callback => adit_status::ADIT_ERR_CALLBACK,
+        Kind::Internal => adit_status::ADIT_ERR_INTERNAL,
     }
 }

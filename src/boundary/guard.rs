@@ -4,6 +4,9 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
+use std::thread;
+
+use adit_core::transfer::THREAD_NAME;
 
 use super::failure::{Failure, Outcome};
 use crate::error::{adit_error, adit_status};
@@ -72,7 +75,8 @@ pub(super) fn catch(body: impl FnOnce() -> Outcome) -> Outcome {
 }
 
 fn note(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
-    if !GUARDED.get() {
+    let is_own = || thread::current().name() == Some(THREAD_NAME);
+    if !GUARDED.get() && !is_own() {
         return previous(info);
     }
     let mut place = PanicPlace {

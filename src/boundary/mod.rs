@@ -3,15 +3,18 @@
 mod arguments;
 mod failure;
 mod guard;
+mod guard_out;
 mod handle;
 mod options;
 mod out;
 
 pub(crate) use arguments::{
-    buffer_of, choose, line_to_c, path_argument, path_to_c, progress_of, slice,
+    buffer_of, bytes_argument, choose, line_to_c, path_argument, path_to_c, progress_of, region_of,
+    slice, text_argument,
 };
 pub(crate) use failure::{Failure, status_of};
 pub(crate) use guard::{guard, settle};
+pub(crate) use guard_out::{Text, guard_derived, guard_new, guard_text, guard_value};
 pub(crate) use handle::{
     Handle, Opaque, close, guard_handle, guard_handle_mut, into_raw, peek, peek_sound,
 };

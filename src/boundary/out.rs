@@ -1,5 +1,7 @@
 //! Outputs: zero from the start, written on success, at any address.
 
+use std::mem::MaybeUninit;
+
 use super::failure::Failure;
 
 /// A type whose value with all bytes zero is what a failed call leaves.
@@ -10,6 +12,16 @@ pub(crate) unsafe trait Zeroable: Copy {}
 
 // SAFETY: a null pointer.
 unsafe impl<T> Zeroable for *mut T {}
+// SAFETY: a null pointer.
+unsafe impl<T> Zeroable for *const T {}
+// SAFETY: false.
+unsafe impl Zeroable for bool {}
+// SAFETY: the number 0.
+unsafe impl Zeroable for i32 {}
+// SAFETY: the number 0.
+unsafe impl Zeroable for i64 {}
+// SAFETY: the number 0.
+unsafe impl Zeroable for f64 {}
 // SAFETY: the number 0.
 unsafe impl Zeroable for u64 {}
 // SAFETY: the number 0.
@@ -43,6 +55,25 @@ impl<T: Zeroable> Out<T> {
     /// Whether the caller gave a place.
     pub(crate) fn is_wanted(&self) -> bool {
         !self.0.is_null()
+    }
+
+    /// Changes the zeros to a value, where they are; nothing where the caller gave NULL.
+    ///
+    /// What `zeroed` promised has to hold of `change` too: nobody else uses the place meanwhile.
+    #[inline]
+    pub(crate) fn fill(&self, change: impl FnOnce(&mut T)) {
+        if self.0.is_aligned() {
+            // SAFETY: NULL, or valid for writing by the promise of `zeroed`, which wrote zeros
+            // there: a value, by the promise of Zeroable; aligned.
+            if let Some(own) = unsafe { self.0.as_mut() } {
+                change(own);
+            }
+            return;
+        }
+        // SAFETY: zeros are a value, by the promise of Zeroable.
+        let mut own = unsafe { MaybeUninit::<T>::zeroed().assume_init() };
+        change(&mut own);
+        self.set(own);
     }
 
     /// Writes the value, unless the caller gave NULL.
@@ -122,6 +153,9 @@ impl<T: Zeroable> SizedOut<T> {
     }
 }
 
+/// The most sizes that memory can hold.
+const MOST_DIMS: usize = isize::MAX as usize / size_of::<i64>();
+
 /// An array that the caller gave for dimensions, however many there are.
 pub(crate) struct DimsOut {
     dims: *mut i64,
@@ -134,18 +168,21 @@ impl DimsOut {
     /// # Safety
     /// `dims` is null or writable for `cap` sizes as long as the result lives.
     pub(crate) unsafe fn zeroed(dims: *mut i64, cap: usize) -> DimsOut {
-        if !dims.is_null() {
+        if !dims.is_null() && cap <= MOST_DIMS {
             // SAFETY: not null, so writable for cap sizes by the caller's promise.
-            unsafe {
-                dims.cast::<u8>()
-                    .write_bytes(0, cap.saturating_mul(size_of::<i64>()))
-            };
+            unsafe { dims.cast::<u8>().write_bytes(0, cap * size_of::<i64>()) };
         }
         DimsOut { dims, cap }
     }
 
-    /// Refuses NULL, unless there is room for nothing.
+    /// Refuses NULL, unless there is room for nothing, and room that can't be.
     pub(crate) fn required(&self, parameter: &str) -> Result<(), Failure> {
+        if self.cap > MOST_DIMS {
+            return Err(Failure::invalid(format_args!(
+                "cap is {}, more {parameter} than memory can hold",
+                self.cap
+            )));
+        }
         if self.dims.is_null() && self.cap > 0 {
             return Err(Failure::null(parameter));
         }

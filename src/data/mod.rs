@@ -24,6 +24,7 @@
 
 mod open;
 mod bytes;
+mod io;
 mod pages;
 
 use std::ffi::CString;
@@ -37,7 +38,8 @@ use crate::boundary::{
 };
 use crate::callbacks::{adit_allocator, allocator};
 
-pub(crate) use pages::advice_argument;
+pub(crate) use io::io_argument;
+pub(crate) use pages::{advice_argument, release_argument};
 
 /// A file's bytes.
 #[allow(non_camel_case_types, reason = "the name in C")]

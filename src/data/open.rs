@@ -6,7 +6,7 @@ use std::sync::Arc;
 use adit_core::map::{BytesOwner, Data, Region};
 
 use super::{SharedData, adit_bytes_ownership, adit_data, adit_data_options, data_options};
-use crate::boundary::{Failure, Out, choose, guard, into_raw, path_argument};
+use crate::boundary::{Failure, Out, choose, guard, guard_new, into_raw, path_argument};
 use crate::callbacks::adit_release_fn;
 use crate::error::{adit_error, adit_status};
 
@@ -31,20 +31,16 @@ pub unsafe extern "C" fn adit_data_open(
     out: *mut *mut adit_data,
     err: *mut *mut adit_error,
 ) -> adit_status {
-    // SAFETY: NULL or writable, as the header asks.
-    let out = unsafe { Out::zeroed(out) };
     let body = || {
-        out.required("out")?;
         // SAFETY: NULL or a string, as the header asks.
         let path = unsafe { path_argument(path, "path") }?;
         // SAFETY: NULL or options, as the header asks.
         let options = unsafe { data_options(options) }?;
         let data = Data::open(path, &options)?;
-        out.set(into_raw(SharedData::new(Arc::new(data))));
-        Ok(())
+        Ok(SharedData::new(Arc::new(data)))
     };
     // SAFETY: NULL or writable, as the header asks.
-    unsafe { guard(err, body) }
+    unsafe { guard_new(out, err, body) }
 }
 
 /// Opens `len` bytes from byte `offset` of an open file; `len` may be ADIT_TO_END. The descriptor
@@ -63,18 +59,14 @@ pub unsafe extern "C" fn adit_data_open_fd(
     out: *mut *mut adit_data,
     err: *mut *mut adit_error,
 ) -> adit_status {
-    // SAFETY: NULL or writable, as the header asks.
-    let out = unsafe { Out::zeroed(out) };
     let body = || {
-        out.required("out")?;
         // SAFETY: NULL or options, as the header asks.
         let options = unsafe { data_options(options) }?;
         let data = Data::open_descriptor(fd, offset, len, &options)?;
-        out.set(into_raw(SharedData::new(Arc::new(data))));
-        Ok(())
+        Ok(SharedData::new(Arc::new(data)))
     };
     // SAFETY: NULL or writable, as the header asks.
-    unsafe { guard(err, body) }
+    unsafe { guard_new(out, err, body) }
 }
 
 /// Memory of the caller, lent until the last handle is closed.

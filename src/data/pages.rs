@@ -70,12 +70,7 @@ pub unsafe extern "C" fn adit_data_release(
     // SAFETY: NULL or writable, as the header asks.
     let freed = unsafe { Out::zeroed(freed) };
     let body = |shared: &SharedData| {
-        refuse_flags(flags, ADIT_RELEASE_PAGE_CACHE, "flags")?;
-        let what = if flags & ADIT_RELEASE_PAGE_CACHE != 0 {
-            Release::PageCache
-        } else {
-            Release::Resident
-        };
+        let what = release_argument(flags)?;
         freed.set(shared.data.release(offset, len, what)?);
         Ok(())
     };
@@ -100,21 +95,30 @@ pub unsafe extern "C" fn adit_data_residency(
     let out = unsafe { SizedOut::zeroed(residency) };
     let body = |shared: &SharedData| {
         out.required("residency")?;
-        let Residency {
-            total,
-            resident,
-            cached,
-        } = shared.data.residency(offset, len)?;
-        out.set(adit_residency {
-            struct_size: 0,
-            total_bytes: total,
-            resident_bytes: resident,
-            cached_bytes: cached,
-        });
+        out.set(shared.data.residency(offset, len)?.into());
         Ok(())
     };
     // SAFETY: NULL or an open handle, NULL or writable, as the header asks.
     unsafe { guard_handle(data, err, body) }
+}
+
+pub(crate) fn release_argument(flags: u32) -> Result<Release, Failure> {
+    refuse_flags(flags, ADIT_RELEASE_PAGE_CACHE, "flags")?;
+    Ok(match flags & ADIT_RELEASE_PAGE_CACHE {
+        0 => Release::Resident,
+        _ => Release::PageCache,
+    })
+}
+
+impl From<Residency> for adit_residency {
+    fn from(found: Residency) -> adit_residency {
+        adit_residency {
+            struct_size: 0,
+            total_bytes: found.total,
+            resident_bytes: found.resident,
+            cached_bytes: found.cached,
+        }
+    }
 }
 
 pub(crate) fn advice_argument(advice: i32) -> Result<Advice, Failure> {

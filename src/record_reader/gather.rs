@@ -4,11 +4,12 @@ use std::ffi::c_void;
 
 use adit_core::record::{GatherOptions, RecordReader};
 
-use super::{adit_record_reader, io_argument};
+use super::adit_record_reader;
 use crate::boundary::{
     Options, Out, buffer_of, guard_handle, init_options, read_options, refuse_flags,
     refuse_reserved, slice,
 };
+use crate::data::io_argument;
 use crate::error::{adit_error, adit_status};
 use crate::kernel::{ADIT_CONVERT_SATURATE, overflow_of};
 use crate::tensor::{adit_tensor, optional_dtype};

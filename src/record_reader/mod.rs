@@ -16,13 +16,12 @@ mod gather;
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use adit_core::map::Io;
 use adit_core::record::{FIELDS, RecordReader};
 
 use crate::boundary::{
-    DimsOut, Failure, Handle, Opaque, Options, Out, SizedOut, Zeroable, choose, close, guard,
-    guard_handle, init_options, into_raw, path_argument, peek, progress_of, read_options,
-    refuse_reserved,
+    DimsOut, Failure, Handle, Opaque, Options, Out, SizedOut, Zeroable, close, guard_derived,
+    guard_handle, guard_new, init_options, into_raw, path_argument, peek, progress_of,
+    read_options, refuse_reserved,
 };
 use crate::callbacks::adit_progress_fn;
 use crate::data::{SharedData, adit_data, adit_data_options, data_options};
@@ -53,20 +52,6 @@ pub struct adit_record_reader_options {
     pub data: *const adit_data_options,
     /// Zeros.
     pub reserved: [u64; 4],
-}
-
-/// How gathered bytes are read.
-#[allow(non_camel_case_types, reason = "the name in C")]
-#[allow(clippy::enum_variant_names, reason = "the names in C")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(i32)]
-pub enum adit_io {
-    /// As is best: records from the map, arrays from the file.
-    ADIT_IO_AUTO = 0,
-    /// From the map. A file cut during the call is SIGBUS; one cut before or after is seen.
-    ADIT_IO_MAP = 1,
-    /// By pread: a file cut at any time is ADIT_ERR_TRUNCATED.
-    ADIT_IO_READ = 2,
 }
 
 /// What a verification found.
@@ -120,10 +105,7 @@ pub unsafe extern "C" fn adit_record_reader_open(
     out: *mut *mut adit_record_reader,
     err: *mut *mut adit_error,
 ) -> adit_status {
-    // SAFETY: NULL or writable, as the header asks.
-    let out = unsafe { Out::zeroed(out) };
     let body = || {
-        out.required("out")?;
         // SAFETY: NULL or a string, as the header asks.
         let path = unsafe { path_argument(path, "path") }?;
         // SAFETY: NULL or options, as the header asks.
@@ -131,11 +113,10 @@ pub unsafe extern "C" fn adit_record_reader_open(
         refuse_reserved(&options.reserved, "options")?;
         // SAFETY: NULL or options, as the header asks.
         let data = unsafe { data_options(options.data) }?;
-        out.set(into_raw(RecordReader::open(path, &data)?));
-        Ok(())
+        Ok(RecordReader::open(path, &data)?)
     };
     // SAFETY: NULL or writable, as the header asks.
-    unsafe { guard(err, body) }
+    unsafe { guard_new(out, err, body) }
 }
 
 /// Opens a record file whose bytes are open already: a download, an asset in memory, a part of a
@@ -149,10 +130,7 @@ pub unsafe extern "C" fn adit_record_reader_from_data(
     out: *mut *mut adit_record_reader,
     err: *mut *mut adit_error,
 ) -> adit_status {
-    // SAFETY: NULL or writable, as the header asks.
-    let out = unsafe { Out::zeroed(out) };
     let body = |shared: &SharedData| {
-        out.required("out")?;
         // SAFETY: NULL or options, as the header asks.
         let options = unsafe { read_options(options, "options") }?;
         refuse_reserved(&options.reserved, "options")?;
@@ -161,11 +139,10 @@ pub unsafe extern "C" fn adit_record_reader_from_data(
                 "options->data must be NULL: the bytes are open already",
             ));
         }
-        out.set(into_raw(RecordReader::from_data(Arc::clone(&shared.data))?));
-        Ok(())
+        Ok(RecordReader::from_data(Arc::clone(&shared.data))?)
     };
     // SAFETY: NULL or an open handle, NULL or writable, as the header asks.
-    unsafe { guard_handle(data, err, body) }
+    unsafe { guard_derived(data, out, err, body) }
 }
 
 /// The number of records; 0 for NULL.
@@ -279,15 +256,6 @@ pub unsafe extern "C" fn adit_record_reader_shape(
     unsafe { guard_handle(reader, err, body) }
 }
 
-pub(crate) fn io_argument(io: i32, parameter: &str) -> Result<Io, Failure> {
-    let table = [
-        (adit_io::ADIT_IO_AUTO as i32, Io::Auto),
-        (adit_io::ADIT_IO_MAP as i32, Io::Map),
-        (adit_io::ADIT_IO_READ as i32, Io::Read),
-    ];
-    choose(io, parameter, "adit_io", &table)
-}
-
 /// Reads all records by pread and checks each. Damaged ones are passed over and counted; the
 /// status is then that of the first of them, and the error's index its number. `progress`, which
 /// may be NULL, is told records. `found`, which may be NULL, is filled unless the walk itself ends
@@ -335,15 +303,9 @@ pub unsafe extern "C" fn adit_record_reader_data(
     out: *mut *mut adit_data,
     err: *mut *mut adit_error,
 ) -> adit_status {
-    // SAFETY: NULL or writable, as the header asks.
-    let out = unsafe { Out::zeroed(out) };
-    let body = |reader: &RecordReader| {
-        out.required("out")?;
-        out.set(into_raw(SharedData::new(Arc::clone(reader.data()))));
-        Ok(())
-    };
+    let body = |reader: &RecordReader| Ok(SharedData::new(Arc::clone(reader.data())));
     // SAFETY: NULL or an open handle, NULL or writable, as the header asks.
-    unsafe { guard_handle(reader, err, body) }
+    unsafe { guard_derived(reader, out, err, body) }
 }
 
 /// Closes a reader; NULL is nothing. Tensors lent by it end here, unless an adit_data handle still

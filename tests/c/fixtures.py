@@ -1,4 +1,4 @@
-"""Writes rrec_fixtures.h and npy_fixtures.h from the sidecars in tests/data.
+"""Writes the headers of fixtures (..._fixtures.h) from the sidecars in tests/data.
 
 Run in this folder. The hashes are those that the fixtures' makers wrote down.
 """
@@ -13,6 +13,12 @@ NPY_DTYPES = {
     "u4": "U32", "u8": "U64", "f2": "F16", "f4": "F32", "f8": "F64", "c8": "COMPLEX64",
     "c16": "COMPLEX128",
 }
+SAFETENSORS_DTYPES = {
+    "float16": "F16", "bfloat16": "BF16", "float32": "F32", "float64": "F64", "bool": "BOOL",
+    "float8_e4m3fn": "F8_E4M3FN", "float8_e5m2": "F8_E5M2",
+    **{f"{sign}int{bits}": f"{sign.upper() or 'I'}{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
+GGML_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 8, "I32": 26}
 HEAD = """/* Written by fixtures.py from the sidecars in tests/data. */
 #ifndef {guard}
 #define {guard}
@@ -93,5 +99,68 @@ def npy():
         out.write("};\n\n#endif\n")
 
 
+def safetensors_tensors(path, contents):
+    """Name, dtype, ggml type, shape, offset, bytes, hash; in the order of the data."""
+    content = path.read_bytes()
+    header_bytes = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + header_bytes])
+    for name, tensor in contents["tensors"].items():
+        begin, end = header[name]["data_offsets"]
+        dtype = SAFETENSORS_DTYPES.get(tensor["dtype"], tensor["dtype"])
+        yield (name, dtype, 0, tensor["shape"], 8 + header_bytes + begin, end - begin,
+               tensor["sha256"])
+
+
+def gguf_tensors(_, contents):
+    for name, tensor in contents["tensors"].items():
+        dtype = tensor["type"]
+        yield (name, dtype, GGML_TYPES[dtype], tensor["ne"][::-1], tensor["offset_abs"],
+               tensor["n_bytes"], tensor["sha256"])
+
+
+def models():
+    files, tensors, bad = [], [], []
+    for folder, found in (("safetensors", safetensors_tensors), ("gguf", gguf_tensors)):
+        for path in sorted((DATA / folder).glob("*.json")):
+            sidecar = json.loads(path.read_text())
+            if sidecar.get("expect") == "open_error":
+                bad.append(f'    "{folder}/{sidecar["file"]}",\n')
+            if sidecar.get("expect") != "ok" or "tensors" not in sidecar.get("contents", {}):
+                continue
+            contents = sidecar["contents"]
+            own = list(found(path.with_suffix(""), contents))
+            keys = len(contents.get("kv") or contents.get("metadata") or {})
+            total = sum(nbytes for *_, nbytes, _ in own)
+            files.append(
+                f'    {{ "{folder}/{sidecar["file"]}", ADIT_MODEL_FORMAT_{folder.upper()}, '
+                f"{len(own)}, {keys}, {total} }},\n"
+            )
+            for name, dtype, ggml, shape, offset, nbytes, sha256 in own:
+                tensors.append(
+                    f'    {{ "{folder}/{sidecar["file"]}", "{name}", ADIT_DTYPE_{dtype}, {ggml}, '
+                    f"{len(shape)}, {dims(shape)}, {offset}, {nbytes},\n"
+                    f'      "{sha256}" }},\n'
+                )
+    with open("model_fixtures.h", "w") as out:
+        out.write(HEAD.format(guard="MODEL_FIXTURES_H"))
+        out.write(
+            "/* A model of one file: tensors, keys, bytes of all tensors. */\n"
+            "static const struct model_file {\n    const char *name;\n    int32_t format;\n"
+            "    size_t tensors, keys;\n    uint64_t nbytes;\n} model_files[] = {\n"
+        )
+        out.writelines(files)
+        out.write(
+            "};\n\n/* A tensor of a model, and the hash of its bytes. */\n"
+            "static const struct model_tensor {\n    const char *file, *name;\n"
+            "    int32_t dtype;\n    uint32_t ggml_type, ndim;\n    int64_t shape[8];\n"
+            "    uint64_t offset, nbytes;\n    const char *sha256;\n} model_tensors[] = {\n"
+        )
+        out.writelines(tensors)
+        out.write("};\n\n/* Those that must not open. */\nstatic const char *const bad_models[] = {\n")
+        out.writelines(bad)
+        out.write("};\n\n#endif\n")
+
+
 rrec()
 npy()
+models()

@@ -1,6 +1,9 @@
 /* Handles that a child inherits: what can be read can be read, what writes is the parent's. */
 #include "check.h"
 #include "files.h"
+#include "locked.h"
+
+#include <pthread.h>
 
 static const float value = 4.5f;
 static adit_tensor pair[2];
@@ -141,6 +144,89 @@ static void own_work(void) {
     adit_record_reader_close(reader);
 }
 
+/* What a child can do with a model of which the parent has locked all. */
+static void the_model(void) {
+    if (getenv("ADIT_TEST_VALGRIND") != NULL) return;
+    adit_model *model = NULL;
+    uint64_t freed = 7;
+    EXPECT_OK(adit_model_open(data_path("gguf/align_64.gguf"), NULL, &model, &err));
+    CHECK_EQ(adit_model_len(model), 6);
+    if (adit_model_lock(model, NULL, ADIT_MODEL_ALL, NULL) != ADIT_OK) {
+        check_skip("forks of a locked model", "a limit on locked memory of a page or more");
+        adit_model_close(model);
+        return;
+    }
+    const uint64_t held = locked_bytes();
+    CHECK(held > 0);
+    for (int closes = 0; closes < 2; closes++) {
+        pid_t child = check_fork();
+        if (child == 0) {
+            adit_tensor tensor;
+            int32_t read[5];
+            CHECK_EQ(locked_bytes(), 0);
+            EXPECT_OK(adit_model_tensor(model, 4, 0, &tensor, &err));
+            EXPECT_OK(adit_model_read(model, 4, NULL, read, sizeof read, NULL, &err));
+            CHECK_BYTES(tensor.data, read, sizeof read);
+            EXPECT_OK(adit_model_prefetch(model, NULL, ADIT_MODEL_ALL, &err));
+            EXPECT_OK(adit_model_release(model, NULL, ADIT_MODEL_ALL, 0, &freed, &err));
+            EXPECT_ERROR(adit_model_lock(model, NULL, 0, &err), ADIT_ERR_FORKED, "align_64.gguf");
+            EXPECT_ERROR(adit_model_unlock(model, NULL, ADIT_MODEL_ALL, &err), ADIT_ERR_FORKED,
+                         "parent");
+            EXPECT_OK(adit_model_read(model, 4, NULL, read, sizeof read, NULL, &err));
+            CHECK_BYTES(tensor.data, read, sizeof read);
+            if (closes) adit_model_close(model);
+            child_ends();
+        }
+        check_child(child);
+        CHECK_EQ(locked_bytes(), held);
+    }
+    EXPECT_OK(adit_model_unlock(model, NULL, ADIT_MODEL_ALL, &err));
+    CHECK_EQ(locked_bytes(), 0);
+    adit_model_close(model);
+}
+
+static volatile int stopped;
+
+/* Locks and lets go, over and over, so that most forks find it at that. */
+static void *lock_on(void *given) {
+    const adit_model *model = (const adit_model *)given;
+    while (!stopped) {
+        CHECK_INT(adit_model_lock(model, NULL, ADIT_MODEL_ALL, NULL), ADIT_OK);
+        CHECK_INT(adit_model_release(model, NULL, ADIT_MODEL_ALL, 0, NULL, NULL), ADIT_OK);
+        CHECK_INT(adit_model_unlock(model, NULL, ADIT_MODEL_ALL, NULL), ADIT_OK);
+    }
+    return NULL;
+}
+
+/* A child waits for none of its parent's threads. */
+static void amid_locks(void) {
+    if (getenv("ADIT_TEST_VALGRIND") != NULL) return;
+    adit_model *model = NULL;
+    pthread_t threads[2];
+    EXPECT_OK(adit_model_open(data_path("gguf/align_64.gguf"), NULL, &model, &err));
+    if (adit_model_lock(model, NULL, ADIT_MODEL_ALL, NULL) != ADIT_OK) {
+        check_skip("forks amid locks", "a limit on locked memory of a page or more");
+        adit_model_close(model);
+        return;
+    }
+    for (int at = 0; at < 2; at++)
+        CHECK(pthread_create(&threads[at], NULL, lock_on, model) == 0);
+    for (int turn = 0; turn < 200; turn++) {
+        pid_t child = check_fork();
+        if (child == 0) {
+            alarm(60);
+            CHECK_INT(adit_model_release(model, NULL, ADIT_MODEL_ALL, 0, NULL, NULL), ADIT_OK);
+            CHECK_INT(adit_model_lock(model, NULL, ADIT_MODEL_ALL, NULL), ADIT_ERR_FORKED);
+            adit_model_close(model);
+            child_ends();
+        }
+        check_child(child);
+    }
+    stopped = 1;
+    for (int at = 0; at < 2; at++) CHECK(pthread_join(threads[at], NULL) == 0);
+    adit_model_close(model);
+}
+
 int main(int argc, char **argv) {
     check_start(argc, argv);
     const int64_t shape[] = { 1 };
@@ -150,5 +236,7 @@ int main(int argc, char **argv) {
     children_write();
     the_reader();
     own_work();
+    the_model();
+    amid_locks();
     return check_end();
 }

@@ -1,4 +1,4 @@
-/* Every function with NULL for every pointer: the message names the parameter. */
+/* Every function but those of models, with NULL for every pointer: messages name the parameter. */
 #include "check.h"
 
 /* What an output holds before a call that fails; a call that leaves it there didn't zero it. */
@@ -229,6 +229,49 @@ static void array_functions(void) {
     adit_array_close(NULL);
 }
 
+static void load_functions(void) {
+    adit_load_items *items = (adit_load_items *)BEFORE;
+    adit_load_stats stats = ADIT_LOAD_STATS_INIT;
+    adit_arena *arena = (adit_arena *)BEFORE;
+    adit_sink sink = ADIT_SINK_INIT;
+    adit_tensor tensor;
+    const int64_t shape[] = { 1 };
+    IS_NULL(adit_load_items_new(NULL, &err), "out");
+    EXPECT_OK(adit_load_items_new(&items, &err));
+    IS_NULL(adit_load_items_add_data(NULL, data, 0, ADIT_DTYPE_U8, 1, shape, NULL, &err), "items");
+    IS_NULL(adit_load_items_add_data(items, NULL, 0, ADIT_DTYPE_U8, 1, shape, NULL, &err), "data");
+    IS_NULL(adit_load_items_add_data(items, data, 0, ADIT_DTYPE_U8, 1, NULL, NULL, &err), "shape");
+    IS_NULL(adit_load_items_add_array(NULL, array, NULL, &err), "items");
+    IS_NULL(adit_load_items_add_array(items, NULL, NULL, &err), "array");
+    IS_NULL(adit_load_items_add_model(NULL, NULL, 0, NULL, &err), "items");
+    IS_NULL(adit_load_items_add_model(items, NULL, 0, NULL, &err), "model");
+    CHECK_EQ(adit_load_items_len(NULL), 0);
+    CHECK_EQ(adit_load_items_len(items), 0);
+    EXPECT_OK(adit_load_items_add_array(items, array, NULL, &err));
+    memset(&tensor, 0xa5, sizeof tensor);
+    IS_NULL(adit_load_items_tensor(NULL, 0, &tensor, &err), "items");
+    zeroed(&tensor, sizeof tensor);
+    IS_NULL(adit_load_items_tensor(items, 0, NULL, &err), "tensor");
+    stats.bytes = 7;
+    IS_NULL(adit_load(NULL, NULL, &arena, &stats, &err), "items");
+    CHECK(arena == NULL && stats.bytes == 0);
+    IS_NULL(adit_load_to_sink(NULL, &sink, NULL, &stats, &err), "items");
+    stats.bytes = 7;
+    IS_NULL(adit_load_to_sink(items, NULL, NULL, &stats, &err), "sink");
+    CHECK(stats.bytes == 0);
+    EXPECT_OK(adit_load(items, NULL, &arena, NULL, &err));
+    memset(&tensor, 0xa5, sizeof tensor);
+    IS_NULL(adit_arena_tensor(NULL, 0, &tensor, &err), "arena");
+    zeroed(&tensor, sizeof tensor);
+    IS_NULL(adit_arena_tensor(arena, 0, NULL, &err), "tensor");
+    CHECK(adit_arena_bytes(NULL) == NULL);
+    CHECK_EQ(adit_arena_len(NULL), 0);
+    adit_arena_free(arena);
+    adit_arena_free(NULL);
+    adit_load_items_free(items);
+    adit_load_items_free(NULL);
+}
+
 static void kernel_functions(void) {
     float to = 7.0f;
     const void *rows[] = { &value, NULL };
@@ -309,6 +352,7 @@ int main(int argc, char **argv) {
     reader_functions();
     recover_function();
     array_functions();
+    load_functions();
     kernel_functions();
     other_functions();
     no_error_object();

@@ -1,15 +1,5 @@
-/* Structs with their size in the first field: options, and what the library fills. */
-#include "check.h"
-
-/* One kind of options: what stands in the macro, who fills it, who takes it. */
-typedef struct kind {
-    const char *name;
-    size_t size;
-    const void *macro;
-    void (*init)(void *options, size_t size);
-    adit_status (*use)(const void *options);
-    size_t reserved;
-} kind;
+/* Options of data, records, arrays and loads: structs with their size in the first field. */
+#include "option_kinds.h"
 
 static void data_init(void *options, size_t size) {
     adit_data_options_init((adit_data_options *)options, size);
@@ -45,6 +35,44 @@ static adit_status writer_use(const void *options) {
     adit_status status = adit_record_writer_create(scratch_path("x.rrec"), own, &writer, &err);
     CHECK((status == ADIT_OK) == (writer != NULL));
     adit_record_writer_close(writer);
+    return status;
+}
+
+static void item_init(void *options, size_t size) {
+    adit_load_item_options_init((adit_load_item_options *)options, size);
+}
+
+/* One array's worth of items. */
+static adit_load_items *items_with(const adit_load_item_options *options, adit_status *status) {
+    adit_load_items *items = NULL;
+    adit_array *array = NULL;
+    EXPECT_OK(adit_load_items_new(&items, &err));
+    EXPECT_OK(adit_array_open(data_path("npy/f4_c.npy"), NULL, &array, &err));
+    *status = adit_load_items_add_array(items, array, options, &err);
+    CHECK_EQ(adit_load_items_len(items), *status == ADIT_OK);
+    adit_array_close(array);
+    return items;
+}
+
+static adit_status item_use(const void *options) {
+    adit_status status;
+    adit_load_items_free(items_with((const adit_load_item_options *)options, &status));
+    return status;
+}
+
+static void load_init(void *options, size_t size) {
+    adit_load_options_init((adit_load_options *)options, size);
+}
+
+static adit_status load_use(const void *options) {
+    adit_status status;
+    adit_arena *arena = NULL;
+    adit_load_items *items = items_with(NULL, &status);
+    CHECK_INT(status, ADIT_OK);
+    status = adit_load(items, (const adit_load_options *)options, &arena, NULL, &err);
+    CHECK((status == ADIT_OK) == (arena != NULL));
+    adit_arena_free(arena);
+    adit_load_items_free(items);
     return status;
 }
 
@@ -168,69 +196,6 @@ static adit_status read_use(const void *options) {
     return status;
 }
 
-/* Any struct of options with room behind it for those of later versions, aligned as they are. */
-typedef union space {
-    size_t size;
-    uint64_t words[512];
-    unsigned char bytes[4096];
-} space;
-
-static void check_kind(const kind *own) {
-    space filled, zeros;
-    const size_t ends[] = { sizeof(size_t), sizeof(size_t) + 1, own->size, own->size + 24, 4096 };
-    memset(&zeros, 0, sizeof zeros);
-
-    /* The init function gives the macro's bytes, and as much as the caller's struct has. */
-    memset(&filled, 0xa5, sizeof filled);
-    own->init(&filled, own->size);
-    CHECK_BYTES(&filled, own->macro, own->size);
-    CHECK_EQ(filled.bytes[own->size], 0xa5);
-    for (size_t at = 0; at < sizeof ends / sizeof ends[0]; at++) {
-        memset(&filled, 0xa5, sizeof filled);
-        own->init(&filled, ends[at]);
-        CHECK_EQ(filled.size, ends[at]);
-        CHECK_BYTES(filled.bytes + 8, zeros.bytes, ends[at] - 8);
-        if (ends[at] < sizeof filled) CHECK_EQ(filled.bytes[ends[at]], 0xa5);
-        /* Shorter ones and longer ones mean the default. */
-        EXPECT_OK(own->use(&filled));
-    }
-    const size_t wrong[] = { 0, 1, 7, 4097, SIZE_MAX };
-    for (size_t at = 0; at < sizeof wrong / sizeof wrong[0]; at++) {
-        memset(&filled, 0xa5, sizeof filled);
-        own->init(&filled, wrong[at]);
-        CHECK_EQ(filled.bytes[0], 0xa5);
-        memset(&filled, 0, sizeof filled);
-        filled.size = wrong[at];
-        EXPECT_ERROR(own->use(&filled), ADIT_ERR_INVALID_ARGUMENT, "options->struct_size");
-    }
-    own->init(NULL, own->size);
-    EXPECT_OK(own->use(NULL));
-    EXPECT_OK(own->use(own->macro));
-
-    /* Reserved fields, and every byte behind what this version knows. */
-    for (size_t at = own->reserved; at < own->size; at++) {
-        memset(&filled, 0, sizeof filled);
-        filled.size = own->size;
-        filled.bytes[at] = 1;
-        EXPECT_ERROR(own->use(&filled), ADIT_ERR_UNSUPPORTED, "reserved");
-        filled.bytes[at] = 0;
-        EXPECT_OK(own->use(&filled));
-    }
-    for (size_t at = own->size; at < own->size + 16; at++) {
-        memset(&filled, 0, sizeof filled);
-        filled.size = own->size + 16;
-        filled.bytes[at] = 0x80;
-        EXPECT_ERROR(own->use(&filled), ADIT_ERR_UNSUPPORTED, "doesn't know");
-    }
-    /* What a shorter struct doesn't have isn't read. */
-    memset(&filled, 0xa5, sizeof filled);
-    filled.size = sizeof(size_t);
-    EXPECT_OK(own->use(&filled));
-    memset(&filled, 0, sizeof filled);
-    memcpy(filled.bytes + 1, own->macro, own->size);
-    EXPECT_ERROR(own->use(filled.bytes + 1), ADIT_ERR_INVALID_ARGUMENT, "misaligned");
-}
-
 static void options(void) {
     const adit_data_options data = ADIT_DATA_OPTIONS_INIT;
     const adit_record_writer_options writer = ADIT_RECORD_WRITER_OPTIONS_INIT;
@@ -239,6 +204,8 @@ static void options(void) {
     const adit_array_options array = ADIT_ARRAY_OPTIONS_INIT;
     const adit_array_create_options create = ADIT_ARRAY_CREATE_OPTIONS_INIT;
     const adit_array_read_options read = ADIT_ARRAY_READ_OPTIONS_INIT;
+    const adit_load_item_options item = ADIT_LOAD_ITEM_OPTIONS_INIT;
+    const adit_load_options load = ADIT_LOAD_OPTIONS_INIT;
     const kind kinds[] = {
         { "data", sizeof data, &data, data_init, data_use, 32 },
         { "data of a descriptor", sizeof data, &data, data_init, data_fd_use, 32 },
@@ -252,6 +219,8 @@ static void options(void) {
         { "create from", sizeof create, &create, create_init, create_from_use, 16 },
         { "save as", sizeof create, &create, create_init, save_use, 16 },
         { "read", sizeof read, &read, read_init, read_use, 44 },
+        { "item", sizeof item, &item, item_init, item_use, 64 },
+        { "load", sizeof load, &load, load_init, load_use, 80 },
     };
     CHECK_EQ(sizeof data, 64);
     CHECK_EQ(sizeof writer, 48);
@@ -260,10 +229,9 @@ static void options(void) {
     CHECK_EQ(sizeof array, 64);
     CHECK_EQ(sizeof create, 48);
     CHECK_EQ(sizeof read, 80);
-    for (size_t at = 0; at < sizeof kinds / sizeof kinds[0]; at++) {
-        printf("%s\n", kinds[at].name);
-        check_kind(&kinds[at]);
-    }
+    CHECK_EQ(sizeof item, 96);
+    CHECK_EQ(sizeof load, 112);
+    check_kinds(kinds, sizeof kinds / sizeof kinds[0]);
 }
 
 /* The options inside of options, and the enumerators and flags in them. */
@@ -336,6 +304,15 @@ static void fields(void) {
     EXPECT_ERROR(create_use(&create), ADIT_ERR_INVALID_ARGUMENT, "options->format is 3");
     EXPECT_ERROR(save_use(&create), ADIT_ERR_INVALID_ARGUMENT, "options->format is 3");
 
+    adit_load_options load = ADIT_LOAD_OPTIONS_INIT;
+    load.io = 3;
+    EXPECT_ERROR(load_use(&load), ADIT_ERR_INVALID_ARGUMENT, "options->io is 3");
+    load.io = ADIT_IO_AUTO;
+    load.flags = 2 * ADIT_LOAD_DIRECT;
+    EXPECT_ERROR(load_use(&load), ADIT_ERR_UNSUPPORTED, "options->flags");
+    load.flags = ADIT_LOAD_DIRECT;
+    EXPECT_OK(load_use(&load));
+
     adit_array_read_options read = ADIT_ARRAY_READ_OPTIONS_INIT;
     const int64_t one[] = { 1, 1 };
     read.io = -1;
@@ -353,108 +330,9 @@ static void fields(void) {
     EXPECT_OK(read_use(&read));
 }
 
-typedef struct outputs {
-    adit_data *data;
-    adit_record_reader *reader;
-    adit_record_schema *schema;
-    adit_array *array;
-} outputs;
-
-typedef adit_status (*fill)(const outputs *own, void *to);
-
-static adit_status fill_residency(const outputs *own, void *to) {
-    return adit_data_residency(own->data, 0, ADIT_TO_END, (adit_residency *)to, &err);
-}
-
-static adit_status fill_verification(const outputs *own, void *to) {
-    adit_record_verification *found = (adit_record_verification *)to;
-    return adit_record_reader_verify(own->reader, NULL, NULL, found, &err);
-}
-
-static adit_status fill_field(const outputs *own, void *to) {
-    return adit_record_schema_field(own->schema, 0, (adit_record_field *)to, &err);
-}
-
-static adit_status fill_info(const outputs *own, void *to) {
-    return adit_array_get_info(own->array, (adit_array_info *)to, &err);
-}
-
-static adit_status fill_recovery(const outputs *own, void *to) {
-    const char *from = data_path("rrec/unfinished_zero_tail.rrec");
-    (void)own;
-    remove(scratch_path("saved.rrec"));
-    return adit_record_recover(from, scratch_path("saved.rrec"), NULL, NULL, NULL,
-                               (adit_record_recovery *)to, &err);
-}
-
-/* Of a struct to be filled, as much is written as its size says, and never its size. */
-static void filled(const char *name, size_t size, fill call, const outputs *own) {
-    space whole, part;
-    const size_t bytes = sizeof whole;
-    printf("%s\n", name);
-    memset(&whole, 0xa5, bytes);
-    whole.size = size;
-    EXPECT_OK(call(own, &whole));
-    CHECK_EQ(whole.size, size);
-    for (size_t at = size; at < bytes; at++) CHECK(whole.bytes[at] == 0xa5);
-    for (size_t some = 8; some <= size; some += 4) {
-        memset(&part, 0xa5, bytes);
-        part.size = some;
-        EXPECT_OK(call(own, &part));
-        CHECK_EQ(part.size, some);
-        CHECK_BYTES(part.bytes + 8, whole.bytes + 8, some - 8);
-        for (size_t at = some; at < bytes; at++) CHECK(part.bytes[at] == 0xa5);
-    }
-    memset(&part, 0xa5, bytes);
-    part.size = bytes;
-    EXPECT_OK(call(own, &part));
-    CHECK_EQ(part.size, bytes);
-    CHECK_BYTES(part.bytes + 8, whole.bytes + 8, size - 8);
-    CHECK(part.bytes[size] == 0xa5);
-    for (size_t wrong = 0; wrong < 8; wrong++) {
-        memset(&part, 0xa5, bytes);
-        part.size = wrong;
-        EXPECT_ERROR(call(own, &part), ADIT_ERR_INVALID_ARGUMENT, "->struct_size");
-        CHECK_EQ(part.size, wrong);
-        CHECK_EQ(part.bytes[8], 0xa5);
-    }
-}
-
-static void filled_structs(void) {
-    outputs own = { NULL, NULL, NULL, NULL };
-    EXPECT_OK(adit_data_open(data_path("rrec/basic_3x4.rrec"), NULL, &own.data, &err));
-    EXPECT_OK(adit_record_reader_from_data(own.data, NULL, &own.reader, &err));
-    EXPECT_OK(adit_record_reader_schema(own.reader, &own.schema, &err));
-    EXPECT_OK(adit_array_open(data_path("npy/f4_c.npy"), NULL, &own.array, &err));
-    /* Every page in memory, so that residency is the same each time. */
-    const volatile char *bytes = (const volatile char *)adit_data_bytes(own.data);
-    CHECK(bytes[0] == 'R');
-    filled("residency", sizeof(adit_residency), fill_residency, &own);
-    filled("verification", sizeof(adit_record_verification), fill_verification, &own);
-    filled("field", sizeof(adit_record_field), fill_field, &own);
-    filled("info", sizeof(adit_array_info), fill_info, &own);
-    filled("recovery", sizeof(adit_record_recovery), fill_recovery, &own);
-
-    const adit_residency residency = ADIT_RESIDENCY_INIT;
-    const adit_record_verification verification = ADIT_RECORD_VERIFICATION_INIT;
-    const adit_record_field field = ADIT_RECORD_FIELD_INIT;
-    const adit_array_info info = ADIT_ARRAY_INFO_INIT;
-    const adit_record_recovery recovery = ADIT_RECORD_RECOVERY_INIT;
-    CHECK_EQ(residency.struct_size, 32);
-    CHECK_EQ(verification.struct_size, 32);
-    CHECK_EQ(field.struct_size, 88);
-    CHECK_EQ(info.struct_size, 48);
-    CHECK_EQ(recovery.struct_size, 40);
-    adit_array_close(own.array);
-    adit_record_schema_free(own.schema);
-    adit_record_reader_close(own.reader);
-    adit_data_close(own.data);
-}
-
 int main(int argc, char **argv) {
     check_start(argc, argv);
     options();
     fields();
-    filled_structs();
     return check_end();
 }

@@ -68,7 +68,7 @@ static void refused(void) {
         { name, ADIT_DTYPE_F32, 1, dims, ADIT_ERR_INVALID_ARGUMENT, "1 to 63 bytes" },
         { "taken", ADIT_DTYPE_U8, 1, dims, ADIT_ERR_INVALID_ARGUMENT, "already" },
         { "\xff", ADIT_DTYPE_F32, 1, dims, ADIT_ERR_INVALID_ARGUMENT, "not UTF-8" },
-        { "x", 19, 1, dims, ADIT_ERR_DTYPE, "19 is no dtype" },
+        { "x", 24, 1, dims, ADIT_ERR_DTYPE, "24 is no dtype" },
         { "x", -1, 1, dims, ADIT_ERR_DTYPE, "-1 is no dtype" },
         { "x", ADIT_DTYPE_F32, 9, dims, ADIT_ERR_SHAPE, "ndim is 9" },
         { "x", ADIT_DTYPE_F32, -2, dims, ADIT_ERR_SHAPE, "ndim is -2" },

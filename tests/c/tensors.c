@@ -77,6 +77,13 @@ static void success(void) {
     EXPECT_OK(adit_tensor_init(&tensor, values, ADIT_DTYPE_IQ1_M, 1, row, &err));
     is(&tensor, values, 56, ADIT_DTYPE_IQ1_M, 1, row, none);
 
+    /* Packed elements run on across rows, and have none either. */
+    const int64_t odd_rows[] = { 4, 3 };
+    EXPECT_OK(adit_tensor_init(&tensor, values, ADIT_DTYPE_F4_E2M1, 2, odd_rows, &err));
+    is(&tensor, values, 6, ADIT_DTYPE_F4_E2M1, 2, odd_rows, none);
+    EXPECT_OK(adit_tensor_init(&tensor, values, ADIT_DTYPE_F6_E3M2, 2, odd_rows, &err));
+    is(&tensor, values, 9, ADIT_DTYPE_F6_E3M2, 2, odd_rows, none);
+
     /* The error object isn't needed. */
     CHECK_INT(adit_tensor_init(&tensor, values, ADIT_DTYPE_F32, 3, cube, NULL), ADIT_OK);
 }
@@ -96,10 +103,11 @@ static void failure(void) {
     const int64_t cube[] = { 2, 3, 4 }, nine[] = { 1, 1, 1, 1, 1, 1, 1, 1, 1 };
     const int64_t negative[] = { 2, -3, 4 }, overflow[] = { 65536, 65536, 65536, 65536 };
     const int64_t most[] = { INT64_MAX }, block[] = { 32, 33 };
+    const int64_t thirds[] = { 3, 3 };
     refused(NULL, ADIT_DTYPE_F32, 3, cube, ADIT_ERR_INVALID_ARGUMENT, "data is NULL");
     refused(values, ADIT_DTYPE_F32, 3, NULL, ADIT_ERR_INVALID_ARGUMENT, "shape is NULL");
     refused(values, ADIT_DTYPE_NONE, 3, cube, ADIT_ERR_DTYPE, "dtype: 0");
-    refused(values, 19, 3, cube, ADIT_ERR_DTYPE, "dtype: 19");
+    refused(values, 24, 3, cube, ADIT_ERR_DTYPE, "dtype: 24");
     refused(values, -1, 3, cube, ADIT_ERR_DTYPE, "dtype: -1");
     refused(values, INT32_MIN, 3, cube, ADIT_ERR_DTYPE, "dtype");
     refused(values, ADIT_DTYPE_F32, -1, cube, ADIT_ERR_SHAPE, "-1");
@@ -112,6 +120,8 @@ static void failure(void) {
     refused(values, ADIT_DTYPE_U16, 1, most, ADIT_ERR_SHAPE, "more than memory can hold");
     refused(values, ADIT_DTYPE_Q4_0, 2, block, ADIT_ERR_SHAPE, "33");
     refused(values, ADIT_DTYPE_Q4_0, 0, NULL, ADIT_ERR_SHAPE, "1");
+    refused(values, ADIT_DTYPE_F4_E2M1, 2, thirds, ADIT_ERR_SHAPE, "9 elements of f4_e2m1");
+    refused(values, ADIT_DTYPE_F6_E2M3, 0, NULL, ADIT_ERR_SHAPE, "1 elements of f6_e2m3");
     EXPECT_ERROR(adit_tensor_init(NULL, values, ADIT_DTYPE_F32, 3, cube, &err),
                  ADIT_ERR_INVALID_ARGUMENT, "tensor is NULL");
 }

@@ -55,6 +55,7 @@ static const struct {
     ROW(ADIT_ERR_GPU, 28),
     ROW(ADIT_ERR_INTERNAL, 29),
     ROW(ADIT_ERR_NOT_DURABLE, 30),
+    ROW(ADIT_ERR_CALLBACK, 31),
 #undef ROW
 };
 

@@ -1,6 +1,8 @@
 //! What the tests of the C surface share: the library as a user gets it, compilers, programs.
 
 pub mod compiler;
+#[allow(dead_code, reason = "not every test builds examples")]
+pub mod example;
 pub mod library;
 pub mod program;
 pub mod skip;
