@@ -24,12 +24,14 @@ EXAMPLE_FLAGS := -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iinclude -L$(LIB
 help:
 	@sed -n 's/^## //p' Makefile
 
-## make demo     build the library, train on handwritten digits with it
+## make demo     build the library, train on handwritten digits with it, list a model
 demo: examples
 	@mkdir -p build/demo
 	build/examples/train_digits tests/data/digits build/demo
 	build/examples/inspect build/demo/test.rrec tests/data/digits/labels_u8.npy
 	build/examples/edit_array tests/data/digits/images_u8.npy build/demo/edited.npy 0 100
+	build/examples/weights -m -c tests/data/gguf/all_kv_types.gguf
+	build/examples/sink tests/data/safetensors/model_small.safetensors
 
 ## make test     everything the project checks
 test:
@@ -57,6 +59,9 @@ examples: lib
 	$(CC) $(EXAMPLE_FLAGS) examples-c/train_digits.c -o build/examples/train_digits -ladit -lm
 	$(CC) $(EXAMPLE_FLAGS) examples-c/inspect.c -o build/examples/inspect -ladit
 	$(CC) $(EXAMPLE_FLAGS) examples-c/edit_array.c -o build/examples/edit_array -ladit
+	$(CC) $(EXAMPLE_FLAGS) examples-c/weights.c -o build/examples/weights -ladit
+	$(CC) $(EXAMPLE_FLAGS) examples-c/embed.c -o build/examples/embed -ladit -lm
+	$(CC) $(EXAMPLE_FLAGS) -pthread examples-c/sink.c -o build/examples/sink -ladit
 
 ## make header   generate include/adit.h from src
 header:
@@ -74,7 +79,8 @@ docs:
 ## make bench    side by side with the peers: lines of RATIO, name, ours, peer, ratio, peer
 bench: lib
 	ADIT_LIB_DIR="$$PWD/$(LIB)" \
-		$(CARGO) run --locked --release --manifest-path benches/Cargo.toml
+		$(CARGO) run --locked --release --manifest-path benches/Cargo.toml \
+		--features heavy-peers
 
 ## make peer-test our files read by the peers, and theirs by us
 peer-test: lib

@@ -33,9 +33,10 @@ TYPES = {
     "complex64": np.complex64, "complex128": np.complex128,
     "bf16": ml_dtypes.bfloat16, "f8_e4m3fn": ml_dtypes.float8_e4m3fn,
     "f8_e5m2": ml_dtypes.float8_e5m2, "f8_e8m0": ml_dtypes.float8_e8m0fnu,
+    "f8_e4m3fnuz": ml_dtypes.float8_e4m3fnuz, "f8_e5m2fnuz": ml_dtypes.float8_e5m2fnuz,
 }
 TYPES = {name: np.dtype(kind) for name, kind in TYPES.items()}
-VOID = ["bf16", "f8_e4m3fn", "f8_e5m2", "f8_e8m0"]
+VOID = ["bf16", "f8_e4m3fn", "f8_e5m2", "f8_e8m0", "f8_e4m3fnuz", "f8_e5m2fnuz"]
 NATIVE = [name for name in TYPES if name not in VOID]
 NUMBERS = {name: LIBRARY.adit_dtype_from_name(name.encode()) for name in TYPES}
 NAMES = {number: name for name, number in NUMBERS.items()}

@@ -129,7 +129,7 @@ def check_pairs_with_names_of_their_own(_):
 def check_bytes_that_are_no_bools(_):
     values = np.arange(256, dtype=np.uint8).view(np.bool_)
     for target in TYPES:
-        if target != "bool":
+        if target != "bool" and exists("bool", target):
             ours = convert(values, target)
             differ(ours, converted((values.view(np.uint8) != 0), target), values, target)
 

@@ -48,7 +48,7 @@ API.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
 CODES = {
     "bool": 6, "i8": 0, "i16": 0, "i32": 0, "i64": 0, "u8": 1, "u16": 1, "u32": 1, "u64": 1,
     "f16": 2, "f32": 2, "f64": 2, "bf16": 4, "complex64": 5, "complex128": 5,
-    "f8_e4m3fn": 10, "f8_e5m2": 12, "f8_e8m0": 14,
+    "f8_e4m3fn": 10, "f8_e4m3fnuz": 11, "f8_e5m2": 12, "f8_e5m2fnuz": 13, "f8_e8m0": 14,
 }
 READ_ONLY = 1
 

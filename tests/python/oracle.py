@@ -12,6 +12,8 @@ from adit import TYPES, name_of
 FLOATS = ["f16", "bf16", "f32", "f64", "f8_e4m3fn", "f8_e5m2", "f8_e8m0"]
 INTEGERS = ["i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64"]
 COMPLEX = ["complex64", "complex128"]
+# Only copied.
+COPIED = ["f8_e4m3fnuz", "f8_e5m2fnuz"]
 PARTS = {"complex64": "f32", "complex128": "f64"}
 
 # Bits of the mantissa where a NaN has a payload.
@@ -21,7 +23,11 @@ RANGES = ["f8_e4m3fn", "f8_e5m2", "f16", "bf16", "f32", "f64"]
 
 
 def exists(source, target):
-    return source == target or source not in COMPLEX or target in COMPLEX
+    if source == target:
+        return True
+    if source in COPIED or target in COPIED:
+        return False
+    return source not in COMPLEX or target in COMPLEX
 
 
 def converted(values, target, saturate=False):
