@@ -6,6 +6,9 @@
 
 mod array;
 pub mod kernel;
+mod load;
+mod model;
+mod model_writer;
 mod record;
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -15,12 +18,17 @@ use std::path::Path;
 pub use array::{Array, Format, Io};
 #[cfg(test)]
 pub use dtypes::{F64, I8, I16, I32, I64, U8, U16, U32, U64};
+pub use load::{Arena, Items, Loading, Stats};
+pub use model::Model;
+pub use model_writer::ModelWriter;
 pub use record::{Reader, Writer};
 
 use crate::Result;
 
 /// `ADIT_DTYPE_F16`.
 pub const F16: i32 = 10;
+/// `ADIT_DTYPE_BF16`.
+pub const BF16: i32 = 11;
 /// `ADIT_DTYPE_F32`.
 pub const F32: i32 = 12;
 /// `ADIT_DTYPE_F8_E4M3FN`.

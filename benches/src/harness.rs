@@ -1,6 +1,7 @@
 //! Runs sides in turn, A B A B, and prints how they compare.
 
 use std::fmt;
+use std::time::Instant;
 
 use crate::Result;
 
@@ -48,6 +49,10 @@ impl Samples {
     #[must_use]
     pub fn new(seconds: Vec<f64>) -> Samples {
         Samples(seconds)
+    }
+
+    fn least(&self) -> f64 {
+        self.0.iter().copied().fold(f64::NAN, f64::min)
     }
 
     fn median(&self) -> f64 {
@@ -103,6 +108,16 @@ pub fn time(count: usize, work: impl FnOnce() -> Result<()>) -> Result<f64> {
     Ok((thread_seconds()? - start) / count as f64)
 }
 
+/// Seconds of the clock on the wall: for work that waits for a disk or runs on several threads.
+///
+/// # Errors
+/// Those of the work.
+pub fn wall_time(work: impl FnOnce() -> Result<()>) -> Result<f64> {
+    let start = Instant::now();
+    work()?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
 /// The seconds that this thread has been running on a CPU.
 fn thread_seconds() -> Result<f64> {
     let mut spent = libc::timespec {
@@ -132,6 +147,19 @@ pub fn report(name: &str, unit: Unit, ours: &Samples, peer: &Samples, peer_name:
         (least.min(ratio), most.max(ratio))
     });
     println!("#   ratio by round {least:.2} to {most:.2}");
+}
+
+/// As [`report`], with a line of each side's best round: of times on the wall other programs make
+/// some rounds longer, and none shorter.
+pub fn report_wall(name: &str, unit: Unit, ours: &Samples, peer: &Samples, peer_name: &str) {
+    report(name, unit, ours, peer, peer_name);
+    let (own, other) = (ours.least(), peer.least());
+    println!(
+        "#   best rounds {} and {}, ratio {:.2}",
+        unit.tell(own),
+        unit.tell(other),
+        other / own
+    );
 }
 
 #[cfg(test)]

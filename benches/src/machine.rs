@@ -18,6 +18,8 @@ pub fn describe(context: &Context) {
         PEERS.join(", "),
         env!("BENCH_RUSTC")
     );
+    #[cfg(feature = "heavy-peers")]
+    println!("# heavy peers: {}", crate::CANDLE);
     println!(
         "# {} rounds a measure after one uncounted; load {}; files in {}",
         context.rounds,

@@ -7,23 +7,28 @@
 //! Without names every benchmark runs, else those whose names contain one of them; names can stand
 //! in `ADIT_BENCH_ONLY` too, spaces between them. A line `RATIO`, tab, name, ours, the peer's,
 //! ratio, the peer's name and version has a ratio above 1 where ours is faster; other lines start
-//! with `#`. Numbers are medians of rounds in which the sides ran in turn; but for `append`, which
-//! waits for a disk, they are of the time that the thread had a CPU, so that other programs on the
-//! machine count for less. Rates count payload bytes once, not once read and once written; those of
-//! conversions, which read and write different numbers of bytes, count both, and say so.
+//! with `#`. Numbers are medians of rounds in which the sides ran in turn; but for `append`,
+//! `models-write` and loads, which wait for a disk or run on several threads, they are of the time that the thread had
+//! a CPU, so that other programs on the machine count for less. Rates count payload bytes once, not
+//! once read and once written; those of conversions, which read and write different numbers of
+//! bytes, count both, and say so.
 //!
 //! `ADIT_BENCH_ROUNDS` sets the number of rounds, `ADIT_BENCH_DIR` the folder for data files (2 GB
-//! free; else they lie below cargo's target folder). They are removed at the end.
+//! free, on a disk for cold loads; else they lie below cargo's target folder). They are removed at
+//! the end.
 //!
 //! Peers that cargo doesn't bring are left out with a line where they are missing:
-//! `ADIT_PYTHON` names a Python with NumPy, and ml_dtypes for bf16 (else
-//! `bench-python/bin/python3` below cargo's target folder, where a venv can lie), and `ADIT_GGML`
-//! ggml's `libggml-base.so`, such as the one in the npm package `@node-llama-cpp/linux-x64`.
+//! `ADIT_PYTHON` names a Python with NumPy, ml_dtypes for bf16, and safetensors and gguf for models
+//! (else `bench-python/bin/python3` below cargo's target folder, where a venv can lie), and
+//! `ADIT_GGML` ggml's `libggml-base.so`, such as the one in the npm package
+//! `@node-llama-cpp/linux-x64`. The cargo feature `heavy-peers` brings those that take minutes to
+//! compile: candle.
 
 mod adit;
 mod append;
 mod arena;
 mod blocks;
+mod cache;
 mod convert;
 mod copy;
 mod cow;
@@ -35,11 +40,14 @@ mod ggml;
 mod harness;
 #[cfg(test)]
 mod interop;
+mod load;
 mod machine;
 mod memory;
+mod models;
 mod npy;
 mod numpy;
 mod open;
+mod python;
 mod read;
 mod rows;
 mod scratch;
@@ -60,7 +68,7 @@ struct Context {
 
 type Benchmark = fn(&Context) -> Result<()>;
 
-const BENCHMARKS: [(&str, Benchmark); 13] = [
+const BENCHMARKS: [(&str, Benchmark); 20] = [
     ("append", append::run),
     ("get", get::run),
     ("open", open::run),
@@ -74,16 +82,26 @@ const BENCHMARKS: [(&str, Benchmark); 13] = [
     ("crc", crc::run),
     ("numpy", numpy::run),
     ("ggml", ggml::run),
+    ("models-safetensors", models::safetensors),
+    ("models-gguf", models::gguf),
+    ("models-official", models::official),
+    ("models-release", models::release),
+    ("models-write", models::write),
+    ("load-warm", load::warm),
+    ("load-cold", load::cold),
 ];
 
 const LEAST_ROUNDS: usize = 7;
 
 // The peers, as `Cargo.toml` pins them.
+#[cfg(feature = "heavy-peers")]
+const CANDLE: &str = "candle-core 0.11.1";
 const FERRAY: &str = "ferray-io 0.5.0";
 const HALF: &str = "half 2.7.1";
 const RUMUS: &str = "rumus 0.3.1";
+const SAFETENSORS: &str = "safetensors 0.8.0";
 const SCIRS2: &str = "scirs2-core 0.4.2";
-const PEERS: [&str; 4] = [RUMUS, SCIRS2, FERRAY, HALF];
+const PEERS: [&str; 5] = [RUMUS, SCIRS2, FERRAY, HALF, SAFETENSORS];
 
 fn main() -> ExitCode {
     match run() {

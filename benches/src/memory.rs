@@ -46,15 +46,22 @@ impl PlainMap {
     /// # Errors
     /// The system's.
     pub fn open(path: &Path) -> Result<PlainMap> {
+        PlainMap::open_with(path, libc::MAP_SHARED)
+    }
+
+    /// Maps the whole file at `path`, and has the kernel read all of it before.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn open_populated(path: &Path) -> Result<PlainMap> {
+        PlainMap::open_with(path, libc::MAP_SHARED | libc::MAP_POPULATE)
+    }
+
+    fn open_with(path: &Path, flags: i32) -> Result<PlainMap> {
         let file = File::open(path)?;
         let len = usize::try_from(file.metadata()?.len())?;
         let file = file.as_raw_fd();
-        Ok(PlainMap(Pages::map(
-            len,
-            libc::PROT_READ,
-            libc::MAP_SHARED,
-            file,
-        )?))
+        Ok(PlainMap(Pages::map(len, libc::PROT_READ, flags, file)?))
     }
 
     /// The file's bytes.
@@ -80,6 +87,16 @@ impl HugeBuffer {
     /// # Errors
     /// The system's.
     pub fn new(len: usize) -> Result<HugeBuffer> {
+        let mut buffer = HugeBuffer::untouched(len)?;
+        buffer.bytes_mut().fill(MaybeUninit::new(0));
+        Ok(buffer)
+    }
+
+    /// `len` bytes of zeros, none of them in memory before they are used.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn untouched(len: usize) -> Result<HugeBuffer> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
         let room = len.next_multiple_of(HUGE_PAGE) + HUGE_PAGE;
         let pages = Pages::map(room, libc::PROT_READ | libc::PROT_WRITE, flags, -1)?;
@@ -89,7 +106,6 @@ impl HugeBuffer {
         // SAFETY: a range of the mapping just made; advice changes no contents. Only a wish: its
         // failure is a system without huge pages.
         unsafe { libc::madvise(start.cast(), whole, libc::MADV_HUGEPAGE) };
-        buffer.bytes_mut().fill(MaybeUninit::new(0));
         Ok(buffer)
     }
 

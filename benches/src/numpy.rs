@@ -5,11 +5,11 @@
 //! from Python, about the same for both, is most of the time. Rates count bytes read and bytes
 //! written.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::arena::SIZES;
 use crate::harness::{Samples, Unit, report};
+use crate::python::python_with;
 use crate::{Context, Result};
 
 const SCRIPT: &str = include_str!("astype.py");
@@ -22,15 +22,9 @@ const RUN_BYTES: usize = 32 << 20;
 /// # Errors
 /// The script's.
 pub fn run(context: &Context) -> Result<()> {
-    let python = python()?;
-    let imports = Command::new(&python).args(["-c", "import numpy"]).output();
-    if !imports.is_ok_and(|output| output.status.success()) {
-        println!(
-            "# skipped: {} is no Python with NumPy; ADIT_PYTHON can name one",
-            python.display()
-        );
+    let Some(python) = python_with("numpy")? else {
         return Ok(());
-    }
+    };
     let output = Command::new(&python)
         .args(["-c", SCRIPT, env!("BENCH_LIBRARY")])
         .arg(context.rounds.to_string())
@@ -70,15 +64,4 @@ fn parse(samples: &[&str]) -> Result<(Samples, Samples)> {
         theirs.push(other.parse()?);
     }
     Ok((Samples::new(ours), Samples::new(theirs)))
-}
-
-/// `ADIT_PYTHON`, or where a venv can lie in cargo's target folder.
-fn python() -> Result<PathBuf> {
-    if let Some(python) = std::env::var_os("ADIT_PYTHON") {
-        return Ok(python.into());
-    }
-    let program = std::env::current_exe()?;
-    let target = program.ancestors().nth(2);
-    let target = target.ok_or("the program lies in no folder")?;
-    Ok(target.join("bench-python/bin/python3"))
 }
