@@ -25,7 +25,7 @@ use std::ffi::{CStr, CString, c_char};
 
 use adit_core::error::Place;
 
-use crate::boundary::{Failure, line_to_c, path_to_c};
+use crate::boundary::{Failure, Loud, line_to_c, path_to_c};
 
 /// How a call ended. The numbers never change; new ones may come.
 #[must_use]
@@ -165,40 +165,37 @@ impl adit_error {
     /// The status of a failure, and its error object unless nobody wants it.
     pub(crate) fn of(failure: Failure, unwanted: bool) -> (adit_status, *mut adit_error) {
         let null = std::ptr::null_mut();
-        match failure {
-            Failure::Quiet(status) => (status, null),
-            Failure::Loud { status, .. } if unwanted => (status, null),
-            Failure::Loud {
-                status: ADIT_ERR_OUT_OF_MEMORY,
-                ..
-            } if !has_memory_for_words() => (
-                ADIT_ERR_OUT_OF_MEMORY,
-                (&raw const OUT_OF_MEMORY).cast_mut(),
-            ),
-            Failure::Loud {
-                status,
-                os_code,
-                message,
-                place,
-            } => {
-                let Place {
-                    path,
-                    offset,
-                    index,
-                } = place;
-                let message = Cow::Owned(line_to_c(&message));
-                let path = path.as_deref().and_then(path_to_c);
-                let error = adit_error {
-                    status,
-                    os_code,
-                    message,
-                    path,
-                    offset,
-                    index,
-                };
-                (status, Box::into_raw(Box::new(error)))
-            }
+        let loud = match failure {
+            Failure::Quiet(status) => return (status, null),
+            Failure::Loud(loud) if unwanted => return (loud.status, null),
+            Failure::Loud(loud) => *loud,
+        };
+        if loud.status == ADIT_ERR_OUT_OF_MEMORY && !has_memory_for_words() {
+            let error = (&raw const OUT_OF_MEMORY).cast_mut();
+            return (ADIT_ERR_OUT_OF_MEMORY, error);
         }
+        let Loud {
+            status,
+            os_code,
+            message,
+            place,
+        } = loud;
+        let Place {
+            path,
+            offset,
+            index,
+        } = place;
+        let message = Cow::Owned(line_to_c(&message));
+        let path = path.as_deref().and_then(path_to_c);
+        let error = adit_error {
+            status,
+            os_code,
+            message,
+            path,
+            offset,
+            index,
+        };
+        (status, Box::into_raw(Box::new(error)))
     }
 }
 

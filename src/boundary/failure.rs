@@ -14,24 +14,29 @@ pub(crate) type Outcome = Result<(), Failure>;
 pub(crate) enum Failure {
     /// An outcome of a program's normal course: a status without an error object.
     Quiet(adit_status),
-    /// A status with an error object.
-    Loud {
-        status: adit_status,
-        os_code: i32,
-        message: String,
-        place: Place,
-    },
+    /// A status with an error object. Boxed: every call passes its outcome on, and moving so many
+    /// bytes takes longer than a small call's work.
+    Loud(Box<Loud>),
+}
+
+/// What becomes an error object.
+#[derive(Debug)]
+pub(crate) struct Loud {
+    pub(crate) status: adit_status,
+    pub(crate) os_code: i32,
+    pub(crate) message: String,
+    pub(crate) place: Place,
 }
 
 impl Failure {
     pub(crate) fn new(status: adit_status, message: impl Display) -> Failure {
         let message = message.to_string();
-        Failure::Loud {
+        Failure::Loud(Box::new(Loud {
             status,
             os_code: 0,
             message,
             place: Place::default(),
-        }
+        }))
     }
 
     pub(crate) fn invalid(message: impl Display) -> Failure {
@@ -49,12 +54,12 @@ impl<E: Report> From<E> for Failure {
             Kind::Cancelled => return Failure::Quiet(adit_status::ADIT_CANCELLED),
             kind => status_of(kind),
         };
-        Failure::Loud {
+        Failure::Loud(Box::new(Loud {
             status,
             os_code: error.os_code(),
             message: error.to_string(),
             place: error.place(),
-        }
+        }))
     }
 }
 

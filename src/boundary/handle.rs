@@ -34,10 +34,8 @@ fn run(poisoned: &AtomicBool, body: impl FnOnce() -> Outcome) -> Outcome {
         return Err(is_poisoned());
     }
     let outcome = catch(body);
-    if let Err(Failure::Loud {
-        status: adit_status::ADIT_ERR_INTERNAL,
-        ..
-    }) = outcome
+    if let Err(Failure::Loud(loud)) = &outcome
+        && loud.status == adit_status::ADIT_ERR_INTERNAL
     {
         poisoned.store(true, Ordering::Relaxed);
     }
