@@ -22,7 +22,8 @@ const TRIES: usize = 4096;
 pub(crate) struct PublishLock {
     storage: Arc<dyn Storage>,
     path: PathBuf,
-    /// Whether only who has the lock removes its file: the next one makes a new one.
+    /// Whether the file goes with the lock: it is empty, as those made here are, and a waiter can
+    /// tell that it is gone.
     is_removed: bool,
     /// None where the file system has no locks.
     _lock: Option<FileLock>,
@@ -43,7 +44,8 @@ impl PublishLock {
             let lock = FileLock::wait(Arc::clone(&file)).map_err(|error| {
                 log::warn!("{origin} can't be locked, other writers aren't waited for: {error}");
             });
-            let id = file.info().map_err(Error::io("look at", &origin))?.id;
+            let info = file.info().map_err(Error::io("look at", &origin))?;
+            let id = info.id;
             if lock.is_ok() && id.is_some() {
                 match storage.info(&path) {
                     Ok(named) if named.id == id => {}
@@ -55,7 +57,7 @@ impl PublishLock {
             return Ok(PublishLock {
                 storage: Arc::clone(storage),
                 path,
-                is_removed: id.is_some(),
+                is_removed: id.is_some() && info.len == 0,
                 _lock: lock.ok(),
             });
         }
@@ -97,7 +99,6 @@ impl Drop for PublishLock {
 
 #[cfg(test)]
 mod tests {
-
     use super::*;
     use crate::map::sim::SimStorage;
 
@@ -117,5 +118,16 @@ mod tests {
             drop(lock);
             assert!(sim.names().is_empty());
         }
+    }
+
+    #[test]
+    fn a_file_with_something_in_it_is_left_there() {
+        let sim = SimStorage::new();
+        let storage: Arc<dyn Storage> = Arc::new(sim.clone());
+        sim.put_durable(Path::new(PATH), b"not ours");
+        let lock = PublishLock::wait(&storage, PATH.into());
+        assert!(lock.is_ok());
+        drop(lock);
+        assert_eq!(sim.names(), [PathBuf::from(PATH)]);
     }
 }
