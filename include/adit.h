@@ -2426,7 +2426,7 @@ ADIT_API ADIT_NODISCARD adit_status adit_model_read_size(const adit_model *model
  * together. Only a wish. Here and in the calls below ADIT_MODEL_ALL for `n` means all tensors, and
  * `indices` is not read then; 0 means none, whatever `indices` is.
  *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE.
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_OUT_OF_MEMORY.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_model_prefetch(const adit_model *model,
                                                         const size_t *indices, size_t n,
@@ -2438,7 +2438,7 @@ ADIT_API ADIT_NODISCARD adit_status adit_model_prefetch(const adit_model *model,
  * a header, has a part in stays. The tensors can still be used: their bytes are read again then.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED
- * (unknown flags).
+ * (unknown flags), ADIT_ERR_OUT_OF_MEMORY.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_model_release(const adit_model *model,
                                                        const size_t *indices, size_t n,
@@ -2449,7 +2449,7 @@ ADIT_API ADIT_NODISCARD adit_status adit_model_release(const adit_model *model,
  * Counts which bytes of these tensors are in memory, in whole pages: one that two of them have a
  * part in counts twice. The caller sets `residency->struct_size`.
  *
- * Statuses: as adit_data_residency.
+ * Statuses: as adit_data_residency; ADIT_ERR_OUT_OF_MEMORY.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_model_residency(const adit_model *model,
     const size_t *indices, size_t n, adit_residency *residency, adit_error **err);
@@ -2471,7 +2471,7 @@ ADIT_API ADIT_NODISCARD adit_status adit_model_lock(const adit_model *model, con
  * locked tensor has a part in them. A call that fails has unlocked nothing.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT (also for a tensor that isn't locked),
- * ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_FORKED.
+ * ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_FORKED.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_model_unlock(const adit_model *model,
                                                       const size_t *indices, size_t n,
@@ -2492,7 +2492,8 @@ ADIT_API void adit_model_verify_options_init(adit_model_verify_options *options,
  *
  * Neither format has checksums: a byte that changed into another sound one isn't seen.
  *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_CANCELLED.
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_OUT_OF_MEMORY,
+ * ADIT_CANCELLED.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_model_verify(const adit_model *model,
                                                       const adit_model_verify_options *options,

@@ -1,5 +1,5 @@
-//! Memory that runs out while a model is opened or its pages are looked for is an error, and no
-//! fault of the file: allocations of 1 KiB or more, one after the other, fail.
+//! Memory that runs out while a model is opened, read or let go is an error, and no fault of the
+//! file: allocations of 1 KiB or more, one after the other, fail.
 //!
 //! Smaller ones of a fixed size, and serde_json's own for strings with escapes, can't be refused.
 #![allow(
@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use adit_core::error::{Kind, Report};
 use adit_core::map::Release;
-use adit_core::model::{Model, ModelOptions};
+use adit_core::model::{Model, ModelOptions, VerifyOptions};
 use common::Folder;
 
 const LARGE: usize = 1 << 10;
@@ -93,11 +93,15 @@ fn safetensors(
     bytes
 }
 
-/// What opening says, and letting go of a tensor.
+/// What opening says, and reading all tensors ahead, looking at them and letting them go.
 fn opened(path: &Path) -> Result<usize, (Kind, String)> {
     let told = |error: adit_core::model::Error| (error.kind(), error.to_string());
     let model = Model::open(path, &ModelOptions::default()).map_err(told)?;
-    model.release(&[0], Release::Resident).map_err(told)?;
+    let all: [usize; 500] = std::array::from_fn(|index| index);
+    model.prefetch(&all).map_err(told)?;
+    let verified = model.verify(&VerifyOptions::default(), &mut |_, _| true);
+    assert_eq!(verified.map_err(told)?.tensors, 500);
+    model.release(&all, Release::Resident).map_err(told)?;
     Ok(model.tensors().len())
 }
 

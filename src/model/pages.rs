@@ -28,7 +28,14 @@ unsafe fn chosen<'a>(
     n: usize,
 ) -> Result<Cow<'a, [usize]>, Failure> {
     if n == ADIT_MODEL_ALL {
-        return Ok((0..model.tensors().len()).collect());
+        let len = model.tensors().len();
+        let mut all = Vec::new();
+        if all.try_reserve_exact(len).is_err() {
+            let why = format_args!("there is no memory for the numbers of {len} tensors");
+            return Err(Failure::new(adit_status::ADIT_ERR_OUT_OF_MEMORY, why));
+        }
+        all.extend(0..len);
+        return Ok(Cow::Owned(all));
     }
     // SAFETY: the caller's promise.
     unsafe { slice(indices, n, "indices") }.map(Cow::Borrowed)
@@ -38,7 +45,7 @@ unsafe fn chosen<'a>(
 /// together. Only a wish. Here and in the calls below ADIT_MODEL_ALL for `n` means all tensors, and
 /// `indices` is not read then; 0 means none, whatever `indices` is.
 ///
-/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE.
+/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_model_prefetch(
     model: *const adit_model,
@@ -60,7 +67,7 @@ pub unsafe extern "C" fn adit_model_prefetch(
 /// a header, has a part in stays. The tensors can still be used: their bytes are read again then.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED
-/// (unknown flags).
+/// (unknown flags), ADIT_ERR_OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_model_release(
     model: *const adit_model,
@@ -86,7 +93,7 @@ pub unsafe extern "C" fn adit_model_release(
 /// Counts which bytes of these tensors are in memory, in whole pages: one that two of them have a
 /// part in counts twice. The caller sets `residency->struct_size`.
 ///
-/// Statuses: as adit_data_residency.
+/// Statuses: as adit_data_residency; ADIT_ERR_OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_model_residency(
     model: *const adit_model,
@@ -135,7 +142,7 @@ pub unsafe extern "C" fn adit_model_lock(
 /// locked tensor has a part in them. A call that fails has unlocked nothing.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT (also for a tensor that isn't locked),
-/// ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_FORKED.
+/// ADIT_ERR_OUT_OF_RANGE, ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_FORKED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_model_unlock(
     model: *const adit_model,

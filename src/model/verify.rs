@@ -116,7 +116,8 @@ pub unsafe extern "C" fn adit_model_verify_options_init(
 ///
 /// Neither format has checksums: a byte that changed into another sound one isn't seen.
 ///
-/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_CANCELLED.
+/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_OUT_OF_MEMORY,
+/// ADIT_CANCELLED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_model_verify(
     model: *const adit_model,

@@ -30,6 +30,9 @@ pub(super) struct Pages {
 
 type Locks = HashMap<usize, Vec<LockedRange>>;
 
+/// What takes memory by the number of tensors, which a file says.
+type Reserved<T> = std::result::Result<T, TryReserveError>;
+
 impl Default for Pages {
     fn default() -> Pages {
         Pages {
@@ -73,7 +76,7 @@ struct Place {
 }
 
 impl Layout {
-    fn of(tensors: &Tensors) -> std::result::Result<Layout, TryReserveError> {
+    fn of(tensors: &Tensors) -> Reserved<Layout> {
         let mut order: Vec<(Place, usize)> = Vec::new();
         order.try_reserve_exact(tensors.len())?;
         for index in 0..tensors.len() {
@@ -112,14 +115,18 @@ impl Layout {
 
     /// The stretches of files whose bytes are given tensors' and nobody else's; between two given
     /// neighbours what pads them too.
-    fn alone(&self, indices: &[usize]) -> Vec<(u32, Range<u64>)> {
-        let mut given: Vec<u32> = indices
-            .iter()
-            .filter_map(|&index| self.places_of.get(index).copied().flatten())
-            .collect();
+    fn alone(&self, indices: &[usize]) -> Reserved<Vec<(u32, Range<u64>)>> {
+        let mut given: Vec<u32> = Vec::new();
+        given.try_reserve_exact(indices.len())?;
+        given.extend(
+            indices
+                .iter()
+                .filter_map(|&index| self.places_of.get(index).copied().flatten()),
+        );
         given.sort_unstable();
         given.dedup();
         let mut stretches = Vec::new();
+        stretches.try_reserve(given.len())?;
         let follows = |a: &u32, b: &u32| {
             let same = self.at(*a).zip(self.at(*b));
             a.checked_add(1) == Some(*b) && same.is_some_and(|(a, b)| a.file == b.file)
@@ -135,7 +142,7 @@ impl Layout {
                 stretches.push((begin.file, begin.start..end.end));
             }
         }
-        stretches
+        Ok(stretches)
     }
 
     fn at(&self, number: u32) -> Option<&Place> {
@@ -144,17 +151,23 @@ impl Layout {
 }
 
 impl Model {
-    fn with_layout<T>(&self, work: impl FnOnce(&Layout) -> T) -> Result<T> {
-        let layout = &self.pages.layout;
-        if let Some(layout) = layout.get() {
-            return Ok(work(layout));
-        }
-        let made = Layout::of(&self.tensors).map_err(|_| self.no_memory(self.tensors.len()))?;
-        if self.pages.owner.is_this_process() {
-            return Ok(work(layout.get_or_init(|| made)));
-        }
-        // Not kept: a thread of the parent may have been about to, and would be waited for.
-        Ok(work(&made))
+    fn with_layout<T>(&self, work: impl FnOnce(&Layout) -> Reserved<T>) -> Result<T> {
+        self.reserved(|| {
+            let layout = &self.pages.layout;
+            if let Some(layout) = layout.get() {
+                return work(layout);
+            }
+            let made = Layout::of(&self.tensors)?;
+            if self.pages.owner.is_this_process() {
+                return work(layout.get_or_init(|| made));
+            }
+            // Not kept: a thread of the parent may have been about to, and would be waited for.
+            work(&made)
+        })
+    }
+
+    fn reserved<T>(&self, work: impl FnOnce() -> Reserved<T>) -> Result<T> {
+        work().map_err(|_| self.no_memory(self.tensors.len()))
     }
 
     /// The locks of this process's own model.
@@ -174,8 +187,9 @@ impl Model {
         self.with_layout(|layout| self.stretches_in(layout))
     }
 
-    fn stretches_in(&self, layout: &Layout) -> Vec<(usize, Range<u64>)> {
-        let mut stretches = Vec::with_capacity(layout.places.len());
+    fn stretches_in(&self, layout: &Layout) -> Reserved<Vec<(usize, Range<u64>)>> {
+        let mut stretches = Vec::new();
+        stretches.try_reserve_exact(layout.places.len())?;
         for (number, (place, &index)) in layout.places.iter().zip(&layout.indices).enumerate() {
             let next = layout.places.get(number.saturating_add(1));
             let end = match next.filter(|next| next.file == place.file) {
@@ -188,7 +202,7 @@ impl Model {
             };
             stretches.push((index, place.start..end));
         }
-        stretches
+        Ok(stretches)
     }
 
     /// Starts reading these tensors from the disk, neighbours together, and returns at once.
@@ -196,7 +210,8 @@ impl Model {
     /// # Errors
     /// [`Error::NoTensor`], before anything is read.
     pub fn prefetch(&self, indices: &[usize]) -> Result<()> {
-        let mut ranges = Vec::new();
+        let (mut ranges, mut joined) = (Vec::new(), Vec::<(u32, Range<u64>)>::new());
+        self.reserved(|| ranges.try_reserve_exact(indices.len()))?;
         for &index in indices {
             let entry = self.entry(index)?;
             if entry.bytes > 0 {
@@ -204,7 +219,7 @@ impl Model {
             }
         }
         ranges.sort_unstable();
-        let mut joined: Vec<(u32, Range<u64>)> = Vec::new();
+        self.reserved(|| joined.try_reserve_exact(ranges.len()))?;
         for (file, start, bytes) in ranges {
             let end = start.saturating_add(bytes);
             match joined.last_mut() {
@@ -279,9 +294,7 @@ impl Model {
         // Refused before anything is locked.
         drop(self.locks()?);
         let mut taken = Vec::new();
-        taken
-            .try_reserve_exact(indices.len())
-            .map_err(|_| self.no_memory(indices.len()))?;
+        self.reserved(|| taken.try_reserve_exact(indices.len()))?;
         for &index in indices {
             let entry = self.entry(index)?;
             let data = Arc::clone(self.data_of(entry)?);
@@ -295,6 +308,7 @@ impl Model {
             taken.push((index, lock));
         }
         let mut locks = self.locks()?;
+        self.reserved(|| locks.try_reserve(taken.len()))?;
         for (index, lock) in taken {
             locks.entry(index).or_default().push(lock);
         }
@@ -309,6 +323,7 @@ impl Model {
     pub fn unlock(&self, indices: &[usize]) -> Result<()> {
         let mut locks = self.locks()?;
         let mut given: HashMap<usize, usize> = HashMap::new();
+        self.reserved(|| given.try_reserve(indices.len()))?;
         for &index in indices {
             self.entry(index)?;
             let times = given.entry(index).or_default();
