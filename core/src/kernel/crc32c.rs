@@ -33,6 +33,11 @@ pub unsafe fn crc32c(seed: u32, from: *const u8, len: usize) -> u32 {
 }
 
 /// As [`crc32c`], of bytes that nobody changes meanwhile.
+#[must_use]
+pub fn crc32c_of(seed: u32, bytes: &[u8]) -> u32 {
+    sum_owned(seed, bytes)
+}
+
 fn sum_owned(seed: u32, bytes: &[u8]) -> u32 {
     let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!seed));
     digest.update(bytes);

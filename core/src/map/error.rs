@@ -189,6 +189,16 @@ fn at(offset: Option<u64>) -> String {
 }
 
 impl Error {
+    /// Of bytes for `origin` that lie in a map that was cut.
+    pub(crate) fn unreadable(origin: Origin, offset: u64) -> Error {
+        let source = io::Error::from_raw_os_error(os::BAD_ADDRESS);
+        Error::Unreadable {
+            origin,
+            offset,
+            source,
+        }
+    }
+
     /// What stands there is no regular file.
     pub(crate) fn not_a_file(kind: FileKind, origin: Origin) -> Error {
         let (what, os_code) = match kind {
@@ -196,7 +206,8 @@ impl Error {
             FileKind::Fifo => ("a named pipe", 0),
             FileKind::Socket => ("a socket", 0),
             FileKind::Device => ("a device", 0),
-            FileKind::Regular | FileKind::Link => ("of another kind", 0),
+            FileKind::Link => ("a symbolic link", 0),
+            FileKind::Regular => ("of another kind", 0),
         };
         Error::NotAFile {
             origin,

@@ -125,6 +125,11 @@ impl HeapBytes {
         self.len == 0
     }
 
+    /// Forgets the bytes and keeps the memory.
+    pub fn clear(&mut self) {
+        self.len = 0;
+    }
+
     /// The memory's size.
     #[must_use]
     pub fn capacity(&self) -> usize {

@@ -18,6 +18,7 @@ mod origin;
 mod os;
 mod publish;
 mod publish_lock;
+mod random;
 mod range;
 mod region;
 mod residency;
@@ -36,12 +37,15 @@ pub use origin::Origin;
 pub(crate) use os::Owner;
 pub use publish::Publication;
 pub(crate) use publish_lock::PublishLock;
+pub(crate) use random::random_bytes;
 pub use region::Region;
 pub use residency::{Advice, Release, Residency};
-pub(crate) use storage::FileLock;
 #[cfg(any(test, feature = "sim"))]
 pub use storage::sim;
 pub use storage::{FileId, FileInfo, FileKind, RealStorage, Storage, StorageFile};
+pub(crate) use storage::{
+    FileLock, LockableFile, has_no_locks, is_locked, network_file_system, read_full,
+};
 
 /// The length that stands for "up to the end" in ranges of bytes.
 pub const TO_END: u64 = u64::MAX;
@@ -53,4 +57,14 @@ pub type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> bool;
 #[must_use]
 pub fn page_size() -> usize {
     os::page_size()
+}
+
+/// Asks for huge pages behind memory that starts at a page: only a wish.
+pub(crate) fn wish_for_huge_pages(ptr: *const u8, len: usize) {
+    let _ = os::advise(ptr, len, os::MemoryAdvice::HugePage);
+}
+
+/// Whether the system couldn't read the memory that it was given.
+pub(crate) fn is_bad_address(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(os::BAD_ADDRESS)
 }

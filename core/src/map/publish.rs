@@ -2,15 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::error::{Error, Result};
 use super::origin::Origin;
 use super::os;
+use super::random::random_number;
 use super::region::Region;
 use super::storage::{FileKind, Storage, StorageFile};
 
@@ -320,15 +319,7 @@ impl fmt::Debug for Publication {
 }
 
 fn temporary_name(name: &OsStr) -> OsString {
-    // RandomState is seeded from the system's randomness, but a forked child inherits the seed.
-    let mut random = RandomState::new().build_hasher();
-    random.write_u32(std::process::id());
-    random.write_u128(
-        SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |now| now.as_nanos()),
-    );
-    let random = random.finish();
+    let random = random_number();
     let stem = if name.len() <= LONGEST_STEM {
         name.to_owned()
     } else {

@@ -7,6 +7,8 @@
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
+use super::os;
+
 /// Readable bytes for `'a`, whose contents may change underneath.
 #[derive(Clone, Copy, Debug)]
 pub struct Region<'a> {
@@ -76,6 +78,7 @@ impl<'a> Region<'a> {
 
     /// The `len` bytes at `offset`, where they all lie inside.
     #[must_use]
+    #[inline]
     pub fn slice(self, offset: u64, len: u64) -> Option<Region<'a>> {
         let end = offset.checked_add(len)?;
         if end > self.len as u64 {
@@ -139,6 +142,44 @@ impl<'a> Region<'a> {
         Some(u64::from_le(value.0))
     }
 
+    /// Whether these are just the bytes, each loaded once.
+    #[must_use]
+    #[inline]
+    pub fn is_equal_to(self, bytes: &[u8]) -> bool {
+        if self.len != bytes.len() {
+            return false;
+        }
+        let (words, rest) = bytes.as_chunks::<8>();
+        let mut at = 0;
+        for word in words {
+            if self.u64_at(at) != Some(u64::from_le_bytes(*word)) {
+                return false;
+            }
+            at += 8;
+        }
+        rest.iter().zip(at..).all(|(byte, at)| {
+            self.slice(at, 1).is_some_and(|place| {
+                // SAFETY: `slice` checked that the byte is readable.
+                let value = unsafe { place.ptr.read_volatile() };
+                value == *byte
+            })
+        })
+    }
+
+    /// The little-endian u64s from `offset` on, at any alignment, each loaded once.
+    #[must_use]
+    #[inline]
+    pub fn u64s_at<const N: usize>(self, offset: u64) -> Option<[u64; N]> {
+        let from = self.slice(offset, (N * 8) as u64)?.ptr;
+        let from = from.cast::<Unaligned<u64>>();
+        Some(std::array::from_fn(|number| {
+            // SAFETY: `slice` checked that N times 8 readable bytes lie here, and `number` is below
+            // N; the packed type needs no alignment and any bit pattern is a u64.
+            let value = unsafe { from.wrapping_add(number).read_volatile() };
+            u64::from_le(value.0)
+        }))
+    }
+
     /// Brings the cache line of `offset` closer.
     // Kernels have the same of their own: rooms of one floor don't import one another.
     #[inline]
@@ -159,6 +200,7 @@ impl<'a> Region<'a> {
     /// Copies the bytes at `offset` to all of `out`; false, and nothing copied, where they don't
     /// all lie inside.
     #[must_use]
+    #[inline]
     pub fn copy_to(self, offset: u64, out: &mut [MaybeUninit<u8>]) -> bool {
         let Some(from) = self.slice(offset, out.len() as u64) else {
             return false;
@@ -170,6 +212,12 @@ impl<'a> Region<'a> {
                 .copy_to_nonoverlapping(out.as_mut_ptr().cast(), out.len())
         };
         true
+    }
+
+    /// Whether the bytes can be read: mapped from a file that was cut, they can't. Short ones aren't
+    /// worth the question.
+    pub(crate) fn is_readable(self) -> bool {
+        self.is_empty() || os::is_readable(self)
     }
 
     /// A copy on the heap of the `len` bytes at `offset`, for parsers.
@@ -203,6 +251,11 @@ mod tests {
         assert_eq!(words, [0x0504_0302, 0x0908_0706]);
         assert!(!region.u32s_at(2, &mut words));
         assert_eq!(region.u32_at(u64::MAX), None);
+        assert!(region.is_equal_to(&bytes));
+        assert!(!region.is_equal_to(&bytes[..8]));
+        assert!(!region.is_equal_to(&[1, 2, 3, 4, 5, 6, 7, 8, 8]));
+        assert!(!region.is_equal_to(&[1, 2, 3, 4, 5, 6, 7, 7, 9]));
+        assert!(Region::EMPTY.is_equal_to(&[]));
         assert_eq!(region.to_vec(7, 2), Some(vec![8, 9]));
         assert_eq!(region.to_vec(7, 3), None);
         assert_eq!(region.slice(9, 0).map(Region::len), Some(0));

@@ -1,7 +1,9 @@
 //! Linux.
 
 mod direct;
+mod own;
 mod space;
+mod vectored;
 
 use std::ffi::CString;
 use std::fs::{File, FileType, Metadata, OpenOptions};
@@ -15,7 +17,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Once, OnceLock};
 
 pub(in crate::map) use direct::{open_direct, refuses_direct};
+pub(in crate::map) use own::{
+    OwnFile, has_no_locks, is_first_byte_locked, lock_first_byte, network_file_system,
+    unlock_first_byte,
+};
 pub(in crate::map) use space::{allocate, fill_holes};
+pub(in crate::map) use vectored::{is_readable, write_vectored_at};
 
 use super::MemoryAdvice;
 use crate::map::region::Region;
@@ -35,7 +42,7 @@ pub(in crate::map) type Process = u64;
 
 static FORKS: AtomicU64 = AtomicU64::new(0);
 
-extern "C" fn forked() {
+fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
@@ -44,9 +51,12 @@ extern "C" fn forked() {
 pub(in crate::map) fn process() -> Process {
     static HANDLER: Once = Once::new();
     HANDLER.call_once(|| {
-        // SAFETY: the handler only adds to an atomic, which any child may do. The C library takes
-        // it back where the code that it lies in is unloaded.
-        if unsafe { libc::pthread_atfork(None, None, Some(forked)) } != 0 {
+        let (before, after) = (own::before_fork, own::after_fork);
+        // SAFETY: the child's handler only adds to an atomic, closes files and lets go of a lock
+        // that its one thread holds, which any child may do. The C library takes the handlers back
+        // where the code that they lie in is unloaded.
+        let set = unsafe { libc::pthread_atfork(Some(before), Some(after), Some(own::in_child)) };
+        if set != 0 {
             log::warn!("forks can't be told: no memory for a handler");
         }
     });

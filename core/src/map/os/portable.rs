@@ -1,6 +1,6 @@
 //! Any other system: the standard library's means. Advice does nothing, residency isn't known.
 
-use std::fs::{self, File, FileType, Metadata, OpenOptions};
+use std::fs::{self, File, FileType, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::mem::MaybeUninit;
 use std::path::Path;
@@ -157,6 +157,27 @@ pub(in crate::map) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io
 /// Bytes that are copied from a map at once.
 const PIECE: usize = 64 << 10;
 
+/// By one write for each piece.
+pub(in crate::map) fn write_vectored_at(
+    file: &File,
+    pieces: &[Region<'_>],
+    offset: u64,
+) -> io::Result<()> {
+    let mut at = offset;
+    for &piece in pieces {
+        write_region_at(file, piece, at)?;
+        at = at
+            .checked_add(piece.len() as u64)
+            .ok_or(io::ErrorKind::FileTooLarge)?;
+    }
+    Ok(())
+}
+
+/// Nobody tells.
+pub(in crate::map) fn is_readable(_bytes: Region<'_>) -> bool {
+    true
+}
+
 pub(in crate::map) fn write_region_at(
     file: &File,
     bytes: Region<'_>,
@@ -240,4 +261,53 @@ pub(in crate::map) fn resident_bytes(_: *const u8, _: usize) -> io::Result<u64> 
 
 pub(in crate::map) fn cached_bytes(_: *const u8, _: usize) -> io::Result<u64> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// An open file. Children of a fork keep it open here.
+#[derive(Debug)]
+pub(in crate::map) struct OwnFile {
+    file: File,
+    process: Process,
+}
+
+impl OwnFile {
+    pub(in crate::map) fn open(open: impl FnOnce() -> io::Result<File>) -> io::Result<OwnFile> {
+        let (file, process) = (open()?, process());
+        Ok(OwnFile { file, process })
+    }
+
+    pub(in crate::map) fn get(&self) -> Option<&File> {
+        (self.process == process()).then_some(&self.file)
+    }
+}
+
+// Locks of whole files stand in for those of one byte. Where they keep others from reading too,
+// these know that there is a writer, but not what it says.
+
+pub(in crate::map) fn lock_first_byte(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+pub(in crate::map) fn unlock_first_byte(file: &File) -> io::Result<()> {
+    file.unlock()
+}
+
+pub(in crate::map) fn is_first_byte_locked(file: &File) -> io::Result<bool> {
+    match file.try_lock_shared() {
+        Ok(()) => file.unlock().map(|()| false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+pub(in crate::map) fn has_no_locks(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported
+}
+
+pub(in crate::map) fn network_file_system(_: &File) -> io::Result<Option<&'static str>> {
+    Ok(None)
 }

@@ -12,7 +12,7 @@ use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub(crate) use lock::FileLock;
+pub(crate) use lock::{FileLock, LockableFile, has_no_locks, is_locked, network_file_system};
 pub(crate) use real::RealFile;
 pub use real::RealStorage;
 
@@ -89,6 +89,26 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in `folder` durable.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Whether other processes, or other parts of this one, may be at its files.
+    fn is_shared(&self) -> bool {
+        false
+    }
+}
+
+/// Reads at `offset` until `out` is full or the file ends, and counts what was filled.
+pub(crate) fn read_full(
+    file: &dyn StorageFile,
+    out: &mut [MaybeUninit<u8>],
+    offset: u64,
+) -> io::Result<usize> {
+    let mut done = 0usize;
+    while let Some(rest) = out.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset.saturating_add(done as u64))? {
+            0 => break,
+            got => done = done.saturating_add(got),
+        }
+    }
+    Ok(done.min(out.len()))
 }
 
 /// An open file of a [`Storage`].
@@ -101,6 +121,16 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// As `write_all_at`, from mapped bytes: of a map that was cut it is an error, not a fault.
     fn write_region_at(&self, bytes: Region<'_>, offset: u64) -> io::Result<()>;
+    /// Writes all pieces one after the other, as `write_region_at` does.
+    fn write_vectored_at(&self, pieces: &[Region<'_>], offset: u64) -> io::Result<()> {
+        let mut at = offset;
+        for &piece in pieces {
+            self.write_region_at(piece, at)?;
+            let len = piece.len() as u64;
+            at = at.checked_add(len).ok_or(io::ErrorKind::FileTooLarge)?;
+        }
+        Ok(())
+    }
     /// Makes sure that the first `len` bytes have their space on the disk; a shorter file grows.
     fn allocate(&self, len: u64) -> io::Result<()>;
     /// Makes the bytes and the length durable. After an error nothing can be said of what was

@@ -76,6 +76,10 @@ impl Storage for RealStorage {
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         os::sync_folder(folder)
     }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
 }
 
 impl StorageFile for RealFile {
@@ -93,6 +97,10 @@ impl StorageFile for RealFile {
 
     fn write_region_at(&self, bytes: Region<'_>, offset: u64) -> io::Result<()> {
         os::write_region_at(&self.0, bytes, offset)
+    }
+
+    fn write_vectored_at(&self, pieces: &[Region<'_>], offset: u64) -> io::Result<()> {
+        os::write_vectored_at(&self.0, pieces, offset)
     }
 
     fn allocate(&self, len: u64) -> io::Result<()> {

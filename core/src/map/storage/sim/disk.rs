@@ -89,6 +89,7 @@ pub(super) struct Disk {
     pub(super) ignore_sync: bool,
     pub(super) ignore_folder_sync: bool,
     pub(super) whole_sectors: bool,
+    pub(super) stale_blocks: bool,
 }
 
 impl Disk {
@@ -303,7 +304,8 @@ impl Disk {
         let mut inodes = BTreeMap::new();
         for (number, inode) in &self.inodes {
             // Drawn for every file, so that a seed means the same whichever names survive.
-            let bytes = inode.survivors(data, length, rng);
+            let stale = self.stale_for(*number, rng);
+            let bytes = inode.survivors(data, length, stale, rng);
             if names.holds(*number) {
                 inodes.insert(*number, Inode::of(bytes));
             }
@@ -313,6 +315,19 @@ impl Disk {
             names,
             ..self
         }
+    }
+}
+
+impl Disk {
+    /// What blocks have that a file was given and never wrote to: those of another file, removed or
+    /// not.
+    fn stale_for(&self, inode: u64, rng: &mut Rng) -> Option<&[u8]> {
+        if !self.stale_blocks {
+            return None;
+        }
+        let nth = rng.up_to(self.inodes.len().saturating_sub(1));
+        let (number, other) = self.inodes.iter().nth(nth)?;
+        (*number != inode).then_some(other.live())
     }
 }
 

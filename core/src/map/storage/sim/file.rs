@@ -84,6 +84,16 @@ impl StorageFile for SimFile {
         self.write_all_at(&bytes.ok_or(io::ErrorKind::OutOfMemory)?, offset)
     }
 
+    /// One call, as it is on the disk while the pieces are few.
+    fn write_vectored_at(&self, pieces: &[Region<'_>], offset: u64) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for piece in pieces {
+            let piece = piece.to_vec(0, piece.len());
+            bytes.append(&mut piece.ok_or(io::ErrorKind::OutOfMemory)?);
+        }
+        self.write_all_at(&bytes, offset)
+    }
+
     fn allocate(&self, len: u64) -> io::Result<()> {
         self.check_writable()?;
         let inode = self.inode;

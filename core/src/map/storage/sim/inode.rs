@@ -90,21 +90,55 @@ impl Inode {
         }
     }
 
-    /// The contents after a power cut.
-    pub(super) fn survivors(&self, data: Share, length: Share, rng: &mut Rng) -> Vec<u8> {
-        let mut bytes = self.durable.clone();
-        let mut least = bytes.len();
+    /// The contents after a power cut. What grew unwritten has the bytes of `stale`, where there are
+    /// any.
+    pub(super) fn survivors(
+        &self,
+        data: Share,
+        length: Share,
+        stale: Option<&[u8]>,
+        rng: &mut Rng,
+    ) -> Vec<u8> {
+        let mut again = rng.clone();
+        let (mut bytes, least) = self.overlaid(self.durable.clone(), data, false, rng);
+        let len = self.surviving_length(least, bytes.len(), length, rng);
+        if let Some(stale) = stale {
+            let mut base = self.durable.clone();
+            let stale = stale.get(base.len()..self.live.len().min(stale.len()));
+            base.extend_from_slice(stale.unwrap_or_default());
+            (bytes, _) = self.overlaid(base, data, true, &mut again);
+        }
+        bytes.resize(len, 0);
+        bytes
+    }
+
+    /// `bytes` with what was synced and any part of what wasn't, and the length that is durable.
+    /// Where `is_stale`, what a synced change has grown over and not written is zeroed.
+    fn overlaid(
+        &self,
+        mut bytes: Vec<u8>,
+        data: Share,
+        is_stale: bool,
+        rng: &mut Rng,
+    ) -> (Vec<u8>, usize) {
+        let mut least = self.durable.len();
         for (change, state) in &self.changes {
             if *state == State::Durable {
+                let written = match change {
+                    Change::Write { offset, .. } => *offset,
+                    Change::Extend { len } => *len,
+                };
+                let end = written.min(bytes.len());
+                if let (true, Some(hole)) = (is_stale, bytes.get_mut(least..end)) {
+                    hole.fill(0);
+                }
                 change.apply(&mut bytes);
                 least = least.max(change.end());
             } else if let Change::Write { offset, bytes: new } = change {
                 tear(&mut bytes, *offset, new, data, rng);
             }
         }
-        let len = self.surviving_length(least, bytes.len(), length, rng);
-        bytes.resize(len, 0);
-        bytes
+        (bytes, least)
     }
 
     /// Lengths never shrink here, so the true one lies between the durable and the live one.

@@ -5,7 +5,8 @@
 //! [`SimStorage::crash`] makes a disk of the second plus any part of what lies between:
 //!
 //! - **Contents.** Any subset of a file's unsynced writes survives, in any order, each torn at
-//!   sectors of 512 bytes. The length has grown or not; what grew unwritten reads as zeros.
+//!   sectors of 512 bytes. The length has grown or not; what grew unwritten reads as zeros, or with
+//!   [`SimStorage::leave_stale_blocks`] as what another file had there.
 //! - **Names.** Creating, renaming and removing are atomic and, as on a journalling file system,
 //!   ordered: of each folder's unsynced operations a prefix survives. A rename between two folders
 //!   survives in both or in neither.
@@ -87,6 +88,12 @@ impl SimStorage {
         self.lock().whole_sectors = true;
     }
 
+    /// From now on what a power cut leaves grown and unwritten doesn't read as zeros, but as what
+    /// another file had at the same offset: as where lengths are durable before contents.
+    pub fn leave_stale_blocks(&self) {
+        self.lock().stale_blocks = true;
+    }
+
     /// The disk after a power cut now, as one of the ways that `seed` stands for.
     ///
     /// This disk is left as it is. The new one counts its calls from 0, has no failures planned
@@ -129,6 +136,12 @@ impl SimStorage {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.lock().calls()
+    }
+
+    /// Whether the process died in one of them.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.lock().alive().is_err()
     }
 
     /// These calls in words.

@@ -2,6 +2,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "tests"
 )]
 
@@ -237,4 +238,19 @@ fn another_process_syncs_nothing_of_ours() {
     sim.create_new(path("d/ours")).unwrap();
     sim.put_durable(path("d/theirs"), b"x");
     assert_eq!(sim.crash(0).names(), [path("d/theirs")]);
+}
+
+#[test]
+fn what_grew_unwritten_may_be_what_another_file_had() {
+    let sim = SimStorage::new();
+    sim.leave_stale_blocks();
+    synced(&sim, "d/old", &[7; 2048]);
+    let file = synced(&sim, "d/new", &[1; 512]);
+    file.write_all_at(&[2; 1024], 512).unwrap();
+    let images: Vec<_> = images(&sim, "d/new").into_iter().flatten().collect();
+    assert_eq!(images.len(), 200);
+    let sectors = images.iter().flat_map(|image| image[512..].iter());
+    let found: std::collections::BTreeSet<u8> = sectors.copied().collect();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), [0, 2, 7]);
+    assert!(images.iter().all(|image| image[..512] == [1; 512]));
 }
