@@ -6,7 +6,7 @@
 //! 1. [`error`], [`dtype`]
 //! 2. [`map`] (a file's bytes), [`kernel`] (loops over elements)
 //! 3. [`tensor`] (dtype, shape and strides over borrowed bytes)
-//! 4. [`record`], [`mod@array`], [`model`] (file formats)
+//! 4. [`record`], [`mod@array`], [`model`], [`store`] (file formats)
 //! 5. [`transfer`] (many tensors loaded at once)
 //!
 //! Every file is hostile until it is checked: arithmetic on sizes from files is checked, nothing
@@ -19,5 +19,6 @@ pub mod kernel;
 pub mod map;
 pub mod model;
 pub mod record;
+pub mod store;
 pub mod tensor;
 pub mod transfer;
