@@ -1,0 +1,137 @@
+//! Memory that runs out while a store is opened, written or closed is an error that leaves it as it
+//! was: allocations of 1 KiB or more, one after the other, fail.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod common;
+mod store_write;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use adit_core::error::{Kind, Report};
+use adit_core::store::{Batch, Result, Store, StoreOptions};
+use common::Folder;
+use store_write::{get, len, region};
+
+const LARGE: usize = 1 << 10;
+
+/// How many large allocations until one fails; 0 for none.
+static UNTIL: AtomicUsize = AtomicUsize::new(0);
+
+fn refused(bytes: usize) -> bool {
+    let count = |left: usize| left.checked_sub(1);
+    bytes >= LARGE && UNTIL.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1)
+}
+
+struct Failing;
+
+#[global_allocator]
+static ALLOCATOR: Failing = Failing;
+
+// SAFETY: the system's allocator does it all, or nothing is given.
+unsafe impl GlobalAlloc for Failing {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if refused(layout.size()) {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if refused(layout.size()) {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if refused(size) {
+            return std::ptr::null_mut();
+        }
+        // SAFETY: as the caller promises.
+        unsafe { System.realloc(ptr, layout, size) }
+    }
+}
+
+static VALUE: [u8; 3000] = [5; 3000];
+
+/// What is acknowledged goes to the model, which must not need memory in large pieces.
+fn work(store: &Store, model: &mut BTreeMap<Vec<u8>, &'static [u8]>) -> Result<()> {
+    let large = &VALUE;
+    let mut batch = Batch::new();
+    for number in 0..300_u64 {
+        batch.put(&number.to_le_bytes(), region(&large[..100]))?;
+    }
+    store.write(&mut batch)?;
+    let entries = (0..300_u64).map(|number| (number.to_le_bytes().to_vec(), &large[..100]));
+    model.extend(entries);
+    store.put(b"large", region(large))?;
+    model.insert(b"large".to_vec(), large);
+    let mut stream = store.put_stream(b"stream")?;
+    stream.write(region(large))?;
+    stream.commit()?;
+    model.insert(b"stream".to_vec(), large);
+    // More than the index has room for.
+    for round in 1..20_u64 {
+        batch.clear();
+        for number in 0..300_u64 {
+            batch.put(&(round << 32 | number).to_le_bytes(), region(b"v"))?;
+        }
+        store.write(&mut batch)?;
+        let key = |number: u64| (round << 32 | number).to_le_bytes().to_vec();
+        model.extend((0..300_u64).map(|number| (key(number), &b"v"[..])));
+    }
+    Ok(())
+}
+
+/// One test, so that nothing else allocates meanwhile.
+#[test]
+fn memory_that_runs_out_leaves_the_store_as_it_was() {
+    let options = StoreOptions {
+        reservation: 1 << 30,
+        index_memory: 1 << 16,
+        ..StoreOptions::default()
+    };
+    let mut failures = 0;
+    for nth in 1.. {
+        let folder = Folder::new();
+        let path = folder.join("store");
+        let mut model = BTreeMap::new();
+        UNTIL.store(nth, Ordering::SeqCst);
+        let opened = Store::open(&path, &options);
+        let result = match &opened {
+            Ok(store) => work(store, &mut model),
+            Err(_) => Ok(()),
+        };
+        drop(opened.map_err(|error| assert_eq!(error.kind(), Kind::OutOfMemory)));
+        let left = UNTIL.swap(0, Ordering::SeqCst);
+        if let Err(error) = result {
+            assert_eq!(error.kind(), Kind::OutOfMemory, "{error}");
+        }
+        let store = Store::open(&path, &options).unwrap();
+        assert_eq!(len(&store), model.len() as u64, "allocation {nth}");
+        for (key, value) in &model {
+            assert_eq!(get(&store, key).as_deref(), Some(*value));
+        }
+        if left > 0 {
+            break;
+        }
+        failures += 1;
+    }
+    assert!(failures > 20, "{failures}");
+}
