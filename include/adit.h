@@ -24,6 +24,9 @@
  *   Models
  *   Models: writing
  *   Loading: many tensors at once
+ *   Stores
+ *   Foreign stores
+ *   Hashing
  *   DLPack
  *   Kernels: copy, convert, dequantise, gather, checksum
  *
@@ -3030,6 +3033,1059 @@ ADIT_API ADIT_NODISCARD adit_status adit_load_to_sink(const adit_load_items *ite
                                                       const adit_sink *sink,
                                                       const adit_load_options *options,
                                                       adit_load_stats *stats, adit_error **err);
+
+/* =================================================================================================
+ * Stores
+ * =================================================================================================
+ *
+ * An adit_store keeps values under keys in one file that is only ever appended to: a log. A write
+ * that was acknowledged is there after a crash or a power cut, whole; a batch is there as a whole or
+ * not at all. Values lie at multiples of 64 bytes (or more, see adit_store_options.align) in the
+ * file and in memory, so that they are lent where they lie, and a tensor stored is a tensor lent.
+ *
+ * Keys and values are any bytes: keys of 0 to ADIT_STORE_MAX_KEY bytes, values of 0 to
+ * ADIT_STORE_MAX_VALUE. An empty value is not a missing one. A record takes 48 bytes, its key and
+ * its value, with padding before and behind the value: 128 bytes for a key of 16 and a value of 64.
+ * What is overwritten or deleted stays in the file until adit_store_compact.
+ *
+ * Files. Beside the store at P stand `P.idx`, its index, and `P.lock`. The index is a cache: without
+ * it, or with a damaged or foreign one, opening reads the log once and makes another. `P.lock` says
+ * who writes; it may stay behind, of an open that failed too, and is never in the way. A compaction
+ * or a merge of the index whose process dies leaves a `P.<16 hex digits>.adit-tmp` or
+ * `P.idx.<16 hex digits>.adit-tmp`, which may be removed while nobody writes. To copy or move a store that nobody has
+ * open, P alone is enough.
+ *
+ * Writing. Each write has a sequence number, from 1 on for each handle. When it is durable, which
+ * is what survives a power cut, the store's adit_sync says:
+ *
+ * - ADIT_SYNC_BATCH: when the call returns. Nobody sees it before.
+ * - ADIT_SYNC_GROUP: the same, but threads that write at the same time share one sync.
+ * - ADIT_SYNC_EXPLICIT: once adit_store_sync has returned, or close. It is seen at once, so that what
+ *   was seen may be gone after a power cut; a killed process loses nothing of it.
+ * - ADIT_SYNC_NONE: as EXPLICIT, but close doesn't sync.
+ *
+ * Whatever is lost is lost from the end: what is left is what was there after some batch. A
+ * failed write, a full disk say, leaves the store as it was, and may be tried again. A failed sync
+ * doesn't: the disk may have lost what it had said it had, so that the handle only reads from then
+ * on (ADIT_ERR_POISONED); what was acknowledged before is safe, and opening again goes on from there.
+ *
+ * Reading. An adit_snapshot is the store as it was after one write. Values that it lends stay where
+ * and what they are until it is closed: through writes, deletions, growth, compaction, also the
+ * close of the store. It costs a few hundred nanoseconds and holds no lock, but keeps address space,
+ * and the old file where a compaction has replaced it: close it when it is done with. A value comes
+ * from memory that is mapped from the file, for which these limits hold:
+ *
+ * - A file that another program cuts while it is mapped: touching a lent value that is gone is
+ *   SIGBUS. The library itself never cuts a store. adit_store_read copies by system calls and
+ *   answers ADIT_ERR_TRUNCATED instead.
+ * - Network file systems don't show a map what others write, and are ADIT_ERR_UNSUPPORTED but with
+ *   ADIT_STORE_EXCLUSIVE, which reads values into the snapshot's memory, or ADIT_STORE_ANYWHERE. So
+ *   are all of FUSE, which may be one: where it is a disk of this machine (the fuse-overlayfs of a
+ *   container without root, say), ADIT_STORE_ANYWHERE is right.
+ * - Bytes that rot on the disk: checked when options.check asks for it, and by adit_store_verify.
+ *
+ * Threads. Stores and snapshots are synchronised inside: all calls but close take const handles, and
+ * any threads may put, sync, read, take snapshots and compact at the same time. Closing needs the
+ * caller's exclusion. A batch, a stream or an iterator belongs to one thread at a time.
+ *
+ * Processes. One handle writes: opening another for writing, in this process or another one, is
+ * ADIT_ERR_BUSY, whose message names the process where it can be told. A killed writer is in nobody's
+ * way. Any number read (ADIT_STORE_READ), beside the writer too: each new snapshot shows what is
+ * published by then. They must be on the same machine.
+ *
+ * Forks. A child may read through snapshots that it inherited and close everything, which does
+ * nothing to the files; every other call on an inherited handle is ADIT_ERR_FORKED: open the store
+ * again. The parent is not disturbed.
+ *
+ * Damage. A file that isn't a store is ADIT_ERR_WRONG_FORMAT and never touched. An end that was torn
+ * by a crash is left out when the store is opened, counted in adit_store_stats, and written over by
+ * what comes next. Damage further in is ADIT_ERR_MALFORMED with the offset: nothing is overwritten
+ * then, adit_store_verify_file lists it, and adit_store_salvage copies what is sound. Damage within
+ * the last two batches behind the last checkpoint looks as an end does that was torn. A damaged page
+ * of `P.idx` costs a rebuild: what meets it is ADIT_ERR_CHECKSUM once, the next snapshot has it all.
+ *
+ * Costs. A look-up reads the index and the record, about two misses of the cache; listing keys by a
+ * prefix reads all records, since nothing is sorted. A put takes longer with the versions of its key
+ * that snapshots see: 5,000 snapshots of 5,000 versions of one key make it 0.2 ms.
+ */
+
+/** A store. */
+typedef struct adit_store adit_store;
+
+/**
+ * Puts and deletions that adit_store_write writes as one: after a crash all of them are there, or
+ * none. In memory until then; it belongs to no store, and can be written several times, to several
+ * stores. Of two entries with one key the later counts.
+ */
+typedef struct adit_store_batch adit_store_batch;
+
+/**
+ * A value on its way into a store, whose length isn't known before its end: it may be larger than
+ * memory. Nobody sees anything of it before it is committed.
+ */
+typedef struct adit_store_put_stream adit_store_put_stream;
+
+/** A store as it was after one write. What it lends is good until it is closed. */
+typedef struct adit_snapshot adit_snapshot;
+
+/**
+ * Entries of a snapshot one by one. It keeps what it needs of snapshot and store, which may be closed
+ * before it.
+ */
+typedef struct adit_snapshot_iter adit_snapshot_iter;
+
+/** The longest key. */
+#define ADIT_STORE_MAX_KEY 65535
+
+/** The longest value. */
+#define ADIT_STORE_MAX_VALUE (1ull << 48)
+
+/**
+ * In adit_store_options.flags: the index is merged into its file by a thread of the store, which
+ * ends at close, and not by the write that finds the part in memory full.
+ */
+#define ADIT_STORE_MERGE_THREAD 1
+
+/** In adit_store_iter_options.flags: overwritten values and deletions too. */
+#define ADIT_STORE_ITER_ALL 1
+
+/** In adit_store_entry.flags: it is what its key has in this snapshot. */
+#define ADIT_ENTRY_LIVE 1
+
+/** In adit_store_entry.flags: the key was deleted here; there is no value. */
+#define ADIT_ENTRY_TOMBSTONE 2
+
+/** In adit_store_entry.flags: it was stored as a tensor, whose elements `value` is. */
+#define ADIT_ENTRY_TENSOR 4
+
+/**
+ * In adit_store_statistics.flags: there was no index that could be used when the store was opened.
+ */
+#define ADIT_STORE_INDEX_REBUILT 1
+
+/** In adit_store_verification.flags: there was an index, and it was compared with the log. */
+#define ADIT_STORE_INDEX_COMPARED 1
+
+/** What becomes of a store that isn't there, and of one that is. */
+enum adit_store_mode
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** It is opened for writing, and made where there is none. */
+  ADIT_STORE_CREATE = 0,
+  /** It must be there, and is opened for writing. */
+  ADIT_STORE_WRITE = 1,
+  /** It must not be there, and is made. */
+  ADIT_STORE_NEW = 2,
+  /** It must be there, and is opened for reading: nothing is written, made or locked. */
+  ADIT_STORE_READ = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_store_mode adit_store_mode;
+#else
+typedef int32_t adit_store_mode;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** When writes become durable; the head of this section has more. */
+enum adit_sync
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** Before each write returns. */
+  ADIT_SYNC_BATCH = 0,
+  /** The same; writes of several threads share a sync. */
+  ADIT_SYNC_GROUP = 1,
+  /** By adit_store_sync, by a checkpoint (adit_store_options.checkpoint_bytes) and by close. */
+  ADIT_SYNC_EXPLICIT = 2,
+  /** By adit_store_sync alone. */
+  ADIT_SYNC_NONE = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_sync adit_sync;
+#else
+typedef int32_t adit_sync;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * When the checksum of a value is compared as it is lent. A value that fails is ADIT_ERR_CHECKSUM.
+ */
+enum adit_store_check
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** Never; adit_store_verify does. */
+  ADIT_STORE_CHECK_NEVER = 0,
+  /**
+   * At about the first time that the handle lends it: which ones were checked is kept in a table
+   * of fixed size.
+   */
+  ADIT_STORE_CHECK_FIRST = 1,
+  /** Each time. */
+  ADIT_STORE_CHECK_ALWAYS = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_store_check adit_store_check;
+#else
+typedef int32_t adit_store_check;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** How the file is read. */
+enum adit_store_access
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** Mapped; network file systems are refused. */
+  ADIT_STORE_MAPPED = 0,
+  /** Mapped whatever the file system: sound where one machine alone uses the file. */
+  ADIT_STORE_ANYWHERE = 1,
+  /**
+   * Read by system calls into memory that snapshots own, the index in memory too, by one process
+   * at a time: for network file systems. A look-up is slower and its value a copy.
+   */
+  ADIT_STORE_EXCLUSIVE = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_store_access adit_store_access;
+#else
+typedef int32_t adit_store_access;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** How to open a store. Zero in any field means the default. */
+typedef struct adit_store_options {
+  /** sizeof(adit_store_options). */
+  size_t struct_size;
+  /** An adit_store_mode. */
+  int32_t mode;
+  /** An adit_sync. */
+  int32_t sync;
+  /** An adit_store_check. */
+  int32_t check;
+  /** An adit_store_access. */
+  int32_t access;
+  /**
+   * For a store that is made: what values' places in the file and in memory are multiples of, a
+   * power of two from 64 to 4096; 0 for 64. A store that is there keeps its own.
+   */
+  uint32_t align;
+  /** ADIT_STORE_MERGE_THREAD. */
+  uint32_t flags;
+  /**
+   * Bytes of address space kept for the file to grow into: within them appends map nothing anew.
+   * Less is taken where there isn't so much. 0 for the larger of 64 GiB and four times the file.
+   */
+  uint64_t reservation;
+  /** Keys that are expected: the index has room for them from the start, within index_memory. */
+  uint64_t expected_keys;
+  /**
+   * Bytes of memory for the part of the index that isn't in its file yet; twice as much while it
+   * is merged. 0 for 64 MiB.
+   */
+  uint64_t index_memory;
+  /**
+   * Bytes of log after which a checkpoint is made: what opening after a crash reads at most. 0
+   * for 64 MiB.
+   */
+  uint64_t checkpoint_bytes;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_store_options;
+
+/** In which order entries come. */
+enum adit_store_order
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** What was written last comes first. */
+  ADIT_STORE_ORDER_NEWEST = 0,
+  /** What was written first comes first. */
+  ADIT_STORE_ORDER_LOG = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_store_order adit_store_order;
+#else
+typedef int32_t adit_store_order;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** What to go through. Zero in any field means the default. */
+typedef struct adit_store_iter_options {
+  /** sizeof(adit_store_iter_options). */
+  size_t struct_size;
+  /** An adit_store_order. */
+  int32_t order;
+  /** ADIT_STORE_ITER_ALL. */
+  uint32_t flags;
+  /** Only keys that start with these bytes; they are copied. NULL for all keys. */
+  const void *prefix;
+  /** The number of these bytes. */
+  size_t prefix_len;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_store_iter_options;
+
+/** An entry of a store. */
+typedef struct adit_store_entry {
+  /** sizeof(adit_store_entry), set by the caller. */
+  size_t struct_size;
+  /** The key; never NULL. */
+  const void *key;
+  /** Its length. */
+  size_t key_len;
+  /** The value; NULL for a tombstone. */
+  const void *value;
+  /** Its length. */
+  size_t value_len;
+  /** Where in the file its record starts. */
+  uint64_t offset;
+  /** ADIT_ENTRY_... flags. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved0;
+} adit_store_entry;
+
+/** What a store is made of, and what its handle did. Bytes unless it says otherwise. */
+typedef struct adit_store_statistics {
+  /** sizeof(adit_store_statistics), set by the caller. */
+  size_t struct_size;
+  /** The file's length. */
+  uint64_t file_bytes;
+  /** Where the next record goes. */
+  uint64_t tail;
+  /** Below this everything is known to be durable. */
+  uint64_t durable_tail;
+  /** Keys that are there. */
+  uint64_t live_keys;
+  /** Records that hold them. */
+  uint64_t live_bytes;
+  /** What a compaction would free. */
+  uint64_t dead_bytes;
+  /** Records of all kinds: a number. */
+  uint64_t records;
+  /**
+   * What lay behind the last whole batch when it was opened: of a crash, a failed write, or a
+   * stream that was aborted. It is written over.
+   */
+  uint64_t torn_bytes;
+  /** Records that were read to open: a number. */
+  uint64_t replayed_records;
+  /** The index's file, mapped. */
+  uint64_t index_mapped_bytes;
+  /** The index in memory. */
+  uint64_t index_memory_bytes;
+  /** The most that will be: twice options.index_memory. */
+  uint64_t index_memory_cap;
+  /** Address space that the file is mapped with. */
+  uint64_t mapped_bytes;
+  /** Writes through this handle: a number, as the following. */
+  uint64_t commits;
+  /** Syncs of the log. */
+  uint64_t syncs;
+  /** Checkpoints made. */
+  uint64_t checkpoints;
+  /** Merges of the index. */
+  uint64_t merges;
+  /** Compactions that came to their end. */
+  uint64_t compactions;
+  /** Snapshots of this handle that are open, and iterators of those that are closed. */
+  uint64_t snapshots;
+  /**
+   * How often the store was opened for writing since its lock file was made; 0 where that can't be
+   * told.
+   */
+  uint64_t openings;
+  /** The process that writes; 0 where none does or it can't be told. */
+  uint64_t writer_pid;
+  /** ADIT_STORE_INDEX_REBUILT. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved0;
+} adit_store_statistics;
+
+/** Something damaged. */
+typedef struct adit_store_damage {
+  /** sizeof(adit_store_damage) as the library knows it. */
+  size_t struct_size;
+  /** The file: the store's, or its index, which can be removed. */
+  const char *path;
+  /** What is wrong, in words. */
+  const char *why;
+  /** Where it starts in the file. */
+  uint64_t offset;
+  /** Its bytes, as far as that can be told: up to the next that are sound. */
+  uint64_t len;
+  /** The hash of the key whose record it was, by the store's own seed; 0 where it can't be told. */
+  uint64_t key_hash;
+} adit_store_damage;
+
+/** Told of damage, which is good during the call. Runs on the thread that made the call. */
+typedef void (ADIT_CALL *adit_store_damage_fn)(void *ctx, const adit_store_damage *damage);
+
+/** What to do with what adit_store_verify finds. Zero in any field means the default. */
+typedef struct adit_store_verify_options {
+  /** sizeof(adit_store_verify_options). */
+  size_t struct_size;
+  /** Told of each damage, in the order of the file; may be NULL. */
+  adit_store_damage_fn damage;
+  /** Given to `damage`. */
+  void *ctx;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_store_verify_options;
+
+/** What a verification found. */
+typedef struct adit_store_verification {
+  /** sizeof(adit_store_verification), set by the caller. */
+  size_t struct_size;
+  /** Records that are sound, of all kinds, old versions too. */
+  uint64_t records;
+  /** Of these, values. */
+  uint64_t entries;
+  /** Of these, deletions. */
+  uint64_t tombstones;
+  /** The bytes of the log. */
+  uint64_t bytes;
+  /**
+   * Bytes behind the last whole batch, of a crash, a failed write or a stream that was aborted: no
+   * damage.
+   */
+  uint64_t torn_bytes;
+  /** Damages, those of the index included. */
+  uint64_t damages;
+  /** Bytes of the log that are damaged. */
+  uint64_t damaged_bytes;
+  /** ADIT_STORE_INDEX_COMPARED. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved0;
+} adit_store_verification;
+
+/** What a salvage copied, and what it couldn't. */
+typedef struct adit_store_salvaged {
+  /** sizeof(adit_store_salvaged), set by the caller. */
+  size_t struct_size;
+  /** Values copied, old versions too. */
+  uint64_t entries;
+  /** Deletions copied. */
+  uint64_t tombstones;
+  /** Keys that the new store has. */
+  uint64_t live_keys;
+  /** Stretches that are damaged: a value, or some records. */
+  uint64_t damages;
+  /** Their bytes. */
+  uint64_t skipped_bytes;
+  /** Bytes behind the last whole batch, of a crash, a failed write or a stream that was aborted. */
+  uint64_t torn_bytes;
+} adit_store_salvaged;
+
+/** The default options: made where there is none, each write durable when it returns. */
+#define ADIT_STORE_OPTIONS_INIT \
+    { sizeof(adit_store_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0, 0 } }
+
+/** The default options: what is live, newest first. */
+#define ADIT_STORE_ITER_OPTIONS_INIT \
+    { sizeof(adit_store_iter_options), 0, 0, NULL, 0, { 0, 0, 0, 0 } }
+/** To be filled. */
+#define ADIT_STORE_ENTRY_INIT { sizeof(adit_store_entry), NULL, 0, NULL, 0, 0, 0, 0 }
+
+/** To be filled. */
+#define ADIT_STORE_STATISTICS_INIT \
+    { sizeof(adit_store_statistics), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0, 0 }
+
+/** The default options: damage is counted. */
+#define ADIT_STORE_VERIFY_OPTIONS_INIT \
+    { sizeof(adit_store_verify_options), NULL, NULL, { 0, 0, 0, 0 } }
+/** To be filled. */
+#define ADIT_STORE_VERIFICATION_INIT \
+    { sizeof(adit_store_verification), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+/** To be filled. */
+#define ADIT_STORE_SALVAGED_INIT { sizeof(adit_store_salvaged), 0, 0, 0, 0, 0, 0 }
+
+/**
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
+ */
+ADIT_API void adit_store_options_init(adit_store_options *options, size_t size);
+
+/**
+ * Opens the store at `path`, or makes one there: as a whole, or not at all. `options` may be NULL.
+ * On success `*out` is a handle that the caller closes with adit_store_close.
+ *
+ * A store that was closed opens without being read; one that wasn't is read from its last
+ * checkpoint on, and what a crash has torn off its end is left out. A handle for writing then makes
+ * durable what it found, before it returns.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_NOT_FOUND (no such store, no such folder),
+ * ADIT_ERR_EXISTS (ADIT_STORE_NEW), ADIT_ERR_PERMISSION, ADIT_ERR_NOT_A_FILE, ADIT_ERR_BUSY (a second
+ * handle for writing; the message names the process that has the first, where it can be told),
+ * ADIT_ERR_WRONG_FORMAT (no store, an empty file too: it is left as it is), ADIT_ERR_MALFORMED (a
+ * store that is damaged in what was durable: adit_error_offset says where), ADIT_ERR_UNSUPPORTED (a
+ * later version, options of a later version, a network file system), ADIT_ERR_READ_ONLY,
+ * ADIT_ERR_NO_SPACE, ADIT_ERR_IO, ADIT_ERR_TRUNCATED (cut while it was read), ADIT_ERR_OUT_OF_MEMORY.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_open(const char *path,
+                                                    const adit_store_options *options,
+                                                    adit_store **out, adit_error **err);
+
+/**
+ * Closes a store; NULL is nothing. Snapshots and what they lent live on; streams end as if aborted.
+ * But with ADIT_SYNC_NONE, everything written is made durable; a failure there is only told to the
+ * log: call adit_store_sync before, to know.
+ */
+ADIT_API void adit_store_close(adit_store *store);
+
+/**
+ * Stores a value under a key, in place of an older one. `value` may be NULL if `value_len` is 0, and
+ * `key` likewise. Bytes of a value that are mapped from a file which was cut are ADIT_ERR_IO with
+ * EFAULT, and leave the store as it was. `*sequence`, which may be NULL, is the write's number for
+ * adit_store_sync.
+ *
+ * Many small values are faster in a batch, which shares one write and one sync.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (a key or value that is too long),
+ * ADIT_ERR_READ_ONLY (a handle for reading), ADIT_ERR_BUSY (a stream is open), ADIT_ERR_NO_SPACE,
+ * ADIT_ERR_IO, ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_POISONED, ADIT_ERR_FORKED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_put(const adit_store *store, const void *key,
+                                                   size_t key_len, const void *value,
+                                                   size_t value_len, uint64_t *sequence,
+                                                   adit_error **err);
+
+/**
+ * Deletes a key; one that isn't there too, which is no error. `*sequence`, which may be NULL, is
+ * the write's number.
+ *
+ * Statuses: as adit_store_put.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_delete(const adit_store *store, const void *key,
+                                                      size_t key_len, uint64_t *sequence,
+                                                      adit_error **err);
+
+/**
+ * Copies the newest value of a key to `buffer`, which has `cap` bytes, and its length to `*len`. It
+ * is read by system calls, so that a file which is cut meanwhile is a status. With a `cap` of 0
+ * nothing is copied, whatever the length: that asks for it. Of a tensor the elements are copied.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT; ADIT_ERR_NOT_FOUND without an error object;
+ * ADIT_ERR_OUT_OF_RANGE (more than `cap` bytes: the message says how many), ADIT_ERR_CHECKSUM (as
+ * options.check says; a record that isn't what it was), ADIT_ERR_TRUNCATED, ADIT_ERR_IO,
+ * ADIT_ERR_FORKED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_read(const adit_store *store, const void *key,
+                                                    size_t key_len, void *buffer, uint64_t cap,
+                                                    uint64_t *len, adit_error **err);
+
+/**
+ * Returns when write number `sequence` of this handle, and all before it, are durable; 0, and a number
+ * that no write has had yet, stand for all so far. Nothing is synced that is durable already.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_READ_ONLY, ADIT_ERR_NO_SPACE, ADIT_ERR_IO (the sync
+ * failed: what isn't known to be durable may be lost, and the store can't be written any more),
+ * ADIT_ERR_POISONED, ADIT_ERR_FORKED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_sync(const adit_store *store, uint64_t sequence,
+                                                    adit_error **err);
+
+/**
+ * Makes an empty batch. On success `*out` is a handle that the caller frees with
+ * adit_store_batch_free.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_batch_new(adit_store_batch **out, adit_error **err);
+
+/**
+ * Adds a value under a key; both are copied, by the processor: bytes mapped from a file that was cut
+ * are SIGBUS here. A failure leaves the batch as it was.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (a key or value that is too long),
+ * ADIT_ERR_OUT_OF_MEMORY.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_batch_put(adit_store_batch *batch, const void *key,
+    size_t key_len, const void *value, size_t value_len, adit_error **err);
+
+/**
+ * As adit_store_batch_put, but the value isn't copied: for large ones. It stays the caller's, who
+ * keeps it as it is until the batch was written the last time, cleared or freed. The key is copied.
+ *
+ * Statuses: as adit_store_batch_put.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_batch_put_lent(adit_store_batch *batch,
+    const void *key, size_t key_len, const void *value, size_t value_len, adit_error **err);
+
+/**
+ * Adds a tensor under a key, as adit_store_put_tensor stores it; both are copied.
+ *
+ * Statuses: as adit_store_batch_put, and those of adit_store_put_tensor on its tensor.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_batch_put_tensor(adit_store_batch *batch,
+    const void *key, size_t key_len, const adit_tensor *tensor, adit_error **err);
+
+/**
+ * Adds the deletion of a key, one that isn't there too.
+ *
+ * Statuses: as adit_store_batch_put.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_batch_delete(adit_store_batch *batch,
+    const void *key, size_t key_len, adit_error **err);
+
+/** The entries of the batch; 0 for NULL. */
+ADIT_API size_t adit_store_batch_len(const adit_store_batch *batch);
+
+/**
+ * Empties the batch, and keeps its memory for the next entries.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_batch_clear(adit_store_batch *batch,
+    adit_error **err);
+
+/**
+ * Writes the batch, which stays as it is and can be written again. An empty one writes nothing.
+ * `*sequence`, which may be NULL, is the write's number; an empty one's is that of the write before.
+ *
+ * Statuses: as adit_store_put.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_write(const adit_store *store,
+                                                     adit_store_batch *batch, uint64_t *sequence,
+                                                     adit_error **err);
+
+/** Frees a batch; NULL is nothing. */
+ADIT_API void adit_store_batch_free(adit_store_batch *batch);
+
+/**
+ * Begins a value under a key. Until the stream ends, by commit or abort, every other write to the
+ * store is ADIT_ERR_BUSY; reading goes on. On success `*out` is a handle that the caller frees with
+ * adit_store_put_stream_abort.
+ *
+ * Statuses: as adit_store_put.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_put_stream_begin(const adit_store *store,
+    const void *key, size_t key_len, adit_store_put_stream **out, adit_error **err);
+
+/**
+ * Writes the value's next `len` bytes. After a failure the stream can only be aborted.
+ *
+ * Statuses: as adit_store_put; ADIT_ERR_INVALID_ARGUMENT for a stream that has ended.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_put_stream_write(adit_store_put_stream *stream,
+    const void *bytes, size_t len, adit_error **err);
+
+/**
+ * Ends the value: it is stored now, and durable as after adit_store_put. `*sequence`, which may be
+ * NULL, is the write's number. The handle is still to be freed, by adit_store_put_stream_abort, which
+ * then undoes nothing.
+ *
+ * Statuses: as adit_store_put_stream_write.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_put_stream_commit(adit_store_put_stream *stream,
+    uint64_t *sequence, adit_error **err);
+
+/** Frees a stream; NULL is nothing. A value that wasn't committed leaves nothing behind. */
+ADIT_API void adit_store_put_stream_abort(adit_store_put_stream *stream);
+
+/**
+ * Stores a tensor under a key: its elements in C order, with dtype and shape in front of them, so
+ * that adit_snapshot_get_tensor lends it as it was. Any dtype, any strides. Looked up as a plain
+ * value it is its elements. `*sequence`, which may be NULL, is the write's number.
+ *
+ * Statuses: as adit_store_put; ADIT_ERR_DTYPE, ADIT_ERR_SHAPE, ADIT_ERR_UNSUPPORTED (a tensor that is
+ * big-endian, or sets what this version doesn't know).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_put_tensor(const adit_store *store, const void *key,
+    size_t key_len, const adit_tensor *tensor, uint64_t *sequence, adit_error **err);
+
+/**
+ * Takes a snapshot of what is published: by ADIT_SYNC_BATCH and ADIT_SYNC_GROUP what is durable, by
+ * others all that was written. It never shows a part of a batch. On a handle for reading it is what
+ * the writer, in whichever process, has published by now. On success `*out` is a handle that the
+ * caller closes with adit_snapshot_close, before or after the store.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_MEMORY (address space too), ADIT_ERR_FORKED;
+ * on a handle for reading also those of adit_store_open for what the writer has appended.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_snapshot(const adit_store *store,
+                                                        adit_snapshot **out, adit_error **err);
+
+/**
+ * Lends the value of a key. `*value` is never NULL where there is one, though `*len` may be 0, and a
+ * multiple of the store's align where it isn't. Of a tensor it is the elements. Good until the
+ * snapshot is closed.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT; ADIT_ERR_NOT_FOUND without an error object; ADIT_ERR_CHECKSUM (as
+ * options.check says; a record or a page of the index that isn't what it was: adit_error_offset says
+ * where). With ADIT_STORE_EXCLUSIVE also ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_TRUNCATED and ADIT_ERR_IO.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_snapshot_get(const adit_snapshot *snapshot,
+                                                      const void *key, size_t key_len,
+                                                      const void **value, size_t *len,
+                                                      adit_error **err);
+
+/**
+ * Lends the values of `n` keys, in less time than one by one: memory is fetched for many at once.
+ * `keys` has `n` pointers and `key_lens` their lengths; `values` and `lens` have room for `n`. A key
+ * that isn't there gets NULL and 0, an empty value an address and 0. `*found`, which may be NULL, is
+ * how many are there. On failure all are NULL and 0.
+ *
+ * Statuses: as adit_snapshot_get, but that a key which isn't there is no failure.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_snapshot_get_many(const adit_snapshot *snapshot, size_t n,
+    const void *const *keys, const size_t *key_lens, const void **values, size_t *lens,
+    size_t *found, adit_error **err);
+
+/**
+ * Lends the tensor of a key, with the dtype and shape that it was stored with, for reading. Good until
+ * the snapshot is closed. One without elements has NULL data.
+ *
+ * Statuses: as adit_snapshot_get; ADIT_ERR_DTYPE (a value that wasn't stored as a tensor),
+ * ADIT_ERR_MALFORMED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_snapshot_get_tensor(const adit_snapshot *snapshot,
+    const void *key, size_t key_len, adit_tensor *tensor, adit_error **err);
+
+/**
+ * Whether a key is there. Its value isn't looked at.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, and those of adit_snapshot_get for what is damaged.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_snapshot_contains(const adit_snapshot *snapshot,
+    const void *key, size_t key_len, bool *is_there, adit_error **err);
+
+/**
+ * The entry written last, of those that are live. The caller sets `entry->struct_size`. Key and value
+ * are good until the snapshot is closed.
+ *
+ * Statuses: as adit_snapshot_get; ADIT_ERR_NOT_FOUND where there is none.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_snapshot_last(const adit_snapshot *snapshot,
+                                                       adit_store_entry *entry, adit_error **err);
+
+/** The keys that are there; 0 for NULL. */
+ADIT_API uint64_t adit_snapshot_len(const adit_snapshot *snapshot);
+
+/**
+ * Closes a snapshot; NULL is nothing. What it lent ends here, iterators aside: they keep what they
+ * need.
+ */
+ADIT_API void adit_snapshot_close(adit_snapshot *snapshot);
+
+/**
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
+ */
+ADIT_API void adit_store_iter_options_init(adit_store_iter_options *options, size_t size);
+
+/**
+ * Goes through the entries of a snapshot: those that are live, newest first, or as `options` says,
+ * which may be NULL. With a prefix all records are read all the same. On success `*out` is a handle
+ * that the caller frees with adit_snapshot_iter_free.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_UNSUPPORTED (options of a later version),
+ * ADIT_ERR_OUT_OF_MEMORY.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_snapshot_iter_new(const adit_snapshot *snapshot,
+    const adit_store_iter_options *options, adit_snapshot_iter **out, adit_error **err);
+
+/**
+ * The next entry, which is good until the next call with this iterator. The caller sets
+ * `entry->struct_size`; at the end its other fields are zeros.
+ *
+ * Statuses: ADIT_END without an error object, also after it was told; ADIT_ERR_INVALID_ARGUMENT; those
+ * of adit_snapshot_get for what is damaged, after which there is only ADIT_END.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_snapshot_iter_next(adit_snapshot_iter *iter,
+    adit_store_entry *entry, adit_error **err);
+
+/** Frees an iterator; NULL is nothing. */
+ADIT_API void adit_snapshot_iter_free(adit_snapshot_iter *iter);
+
+/**
+ * What the store is made of, and what this handle did. The caller sets `stats->struct_size`.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_IO, ADIT_ERR_FORKED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_stats(const adit_store *store,
+                                                     adit_store_statistics *stats,
+                                                     adit_error **err);
+
+/**
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
+ */
+ADIT_API void adit_store_verify_options_init(adit_store_verify_options *options, size_t size);
+
+/**
+ * Reads all of the store as this handle sees it: every record, batch, checksum and checkpoint, and
+ * whether the index agrees. What it finds is told, in `found` and to options->damage, and is no error.
+ * `options` and `found` may be NULL; the caller sets `found->struct_size`. `progress`, which may be
+ * NULL, is told bytes.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_IO, ADIT_ERR_TRUNCATED, ADIT_ERR_OUT_OF_MEMORY,
+ * ADIT_ERR_FORKED, ADIT_CANCELLED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_verify(const adit_store *store,
+                                                      const adit_store_verify_options *options,
+                                                      adit_progress_fn progress, void *ctx,
+                                                      adit_store_verification *found,
+                                                      adit_error **err);
+
+/**
+ * As adit_store_verify, for a store that nobody has open for writing, or that can't be opened. The
+ * file is only read.
+ *
+ * Statuses: as adit_store_verify; those of adit_data_open, ADIT_ERR_WRONG_FORMAT (no store),
+ * ADIT_ERR_UNSUPPORTED (a later version).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_verify_file(const char *path,
+    const adit_store_verify_options *options, adit_progress_fn progress, void *ctx,
+    adit_store_verification *found, adit_error **err);
+
+/**
+ * Copies what is sound of the store at `from`, however damaged, into a new one at `to`, which
+ * appears whole or not at all: each entry whose header, key and value are what was written, in their
+ * order, old versions and deletions too. Where a key's newest value is damaged, the one before it
+ * counts again. `from` is only read. `options` are those of the new store, and may be NULL,
+ * as may `found`; the caller sets `found->struct_size`. `progress`, which may be NULL, is told bytes.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, those of adit_data_open for `from`, ADIT_ERR_WRONG_FORMAT (no
+ * store), ADIT_ERR_UNSUPPORTED, ADIT_ERR_EXISTS (something stands at `to`), ADIT_ERR_NO_SPACE,
+ * ADIT_ERR_IO, ADIT_ERR_OUT_OF_MEMORY, ADIT_CANCELLED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_salvage(const char *from, const char *to,
+                                                       const adit_store_options *options,
+                                                       adit_progress_fn progress, void *ctx,
+                                                       adit_store_salvaged *found,
+                                                       adit_error **err);
+
+/**
+ * Writes what is live into a new file, in the order of the log, and puts it in the old one's place: at
+ * once, also for a crash. Reading and writing go on meanwhile; the handle, and readers in other
+ * processes, go on with the new file, snapshots with the old one, whose space is free once the last of
+ * them is closed. `progress`, which may be NULL, is told bytes; what is cancelled, or fails, leaves the
+ * store as it was.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_READ_ONLY, ADIT_ERR_BUSY (another compaction, a stream),
+ * ADIT_ERR_CHECKSUM and ADIT_ERR_MALFORMED (something is damaged: nothing is thrown away then),
+ * ADIT_ERR_NO_SPACE, ADIT_ERR_IO, ADIT_ERR_TRUNCATED, ADIT_ERR_EXISTS (another file stands at the path),
+ * ADIT_ERR_NOT_FOUND (none does any more: what is put goes on into the file without a name),
+ * ADIT_ERR_NOT_DURABLE (the new file is in its place, but a power cut may still undo that: the store
+ * can't be written any more), ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_POISONED, ADIT_ERR_FORKED,
+ * ADIT_CANCELLED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_store_compact(const adit_store *store,
+                                                       adit_progress_fn progress, void *ctx,
+                                                       adit_error **err);
+
+/* =================================================================================================
+ * Foreign stores
+ * =================================================================================================
+ *
+ * An adit_foreign_store reads a file that simd-r-drive wrote, of any version from 0.1.0-alpha to
+ * 0.17.5-alpha. Such a file doesn't say which of its four layouts it has; that is found by following
+ * its entries from the end to the start, with their checksums. The file is never written, cut or
+ * locked, whatever is in it, and is to be left alone by others while it is open.
+ *
+ * These files don't hold keys, but the XXH3 hashes of keys: entries are found by a key that the
+ * caller has, or gone through by hash. To go on with what is in such a file, open a store and copy
+ * the keys into it: adit_foreign_store_copy_keys.
+ *
+ * Lent values are good until the foreign store is closed; their addresses are multiples of what the
+ * layout says, 1 for versions before 0.14.
+ *
+ * Threads: all functions but adit_foreign_store_close take a `const adit_foreign_store *` and may run
+ * at the same time on any threads; an iterator belongs to one at a time.
+ */
+
+/** A file of simd-r-drive. */
+typedef struct adit_foreign_store adit_foreign_store;
+
+/** Entries of a foreign store one by one. It keeps the file open. */
+typedef struct adit_foreign_store_iter adit_foreign_store_iter;
+
+/** How a foreign store is laid out. */
+enum adit_foreign_layout
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** 0.1.0-alpha to alpha2: 19 bytes of metadata, values at any byte. */
+  ADIT_FOREIGN_PACKED_19 = 1,
+  /** 0.1.0-alpha3 to 0.13: 20 bytes of metadata, values at any byte. */
+  ADIT_FOREIGN_PACKED_20 = 2,
+  /** 0.14: values at multiples of 16. */
+  ADIT_FOREIGN_ALIGNED_16 = 3,
+  /** 0.15 to 0.17.5: values at multiples of 64. */
+  ADIT_FOREIGN_ALIGNED_64 = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_foreign_layout adit_foreign_layout;
+#else
+typedef int32_t adit_foreign_layout;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** What a foreign store is made of. */
+typedef struct adit_foreign_store_info {
+  /** sizeof(adit_foreign_store_info), set by the caller. */
+  size_t struct_size;
+  /** An adit_foreign_layout. Where several read the file alike, the latest. */
+  int32_t layout;
+  /** What values' addresses are multiples of. */
+  uint32_t alignment;
+  /** The file's length. */
+  uint64_t file_bytes;
+  /** The bytes from its start that are the store: what lies behind was torn off. */
+  uint64_t valid_bytes;
+  /** Entries, older versions and deletions included. */
+  uint64_t entries;
+  /** Keys that are there. */
+  uint64_t live_keys;
+} adit_foreign_store_info;
+
+/** An entry of a foreign store. */
+typedef struct adit_foreign_entry {
+  /** sizeof(adit_foreign_entry), set by the caller. */
+  size_t struct_size;
+  /** Its number, from 0 for the oldest. */
+  uint64_t number;
+  /** adit_hash of its key, with a seed of 0. */
+  uint64_t hash;
+  /** Where its value starts in the file. */
+  uint64_t offset;
+  /** The bytes of its value. */
+  uint64_t value_len;
+  /** ADIT_ENTRY_LIVE, ADIT_ENTRY_TOMBSTONE. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved0;
+} adit_foreign_entry;
+
+/** What became of the keys that were to be copied. */
+typedef struct adit_foreign_copied {
+  /** sizeof(adit_foreign_copied), set by the caller. */
+  size_t struct_size;
+  /** Keys whose values were put. */
+  uint64_t copied;
+  /** Keys that aren't there, or were deleted. */
+  uint64_t missing;
+  /** Keys whose values aren't what was written: nothing was put. */
+  uint64_t damaged;
+} adit_foreign_copied;
+
+/** To be filled. */
+#define ADIT_FOREIGN_STORE_INFO_INIT { sizeof(adit_foreign_store_info), 0, 0, 0, 0, 0, 0 }
+/** To be filled. */
+#define ADIT_FOREIGN_ENTRY_INIT { sizeof(adit_foreign_entry), 0, 0, 0, 0, 0, 0 }
+/** To be filled. */
+#define ADIT_FOREIGN_COPIED_INIT { sizeof(adit_foreign_copied), 0, 0, 0 }
+
+/**
+ * Opens the file at `path`; an empty one is an empty store. The layout is the one, and the end the
+ * last one, with which the chain of entries reaches the file's start and values are what their
+ * checksums say. On success `*out` is a handle that the caller closes with adit_foreign_store_close.
+ *
+ * Statuses: those of adit_data_open; ADIT_ERR_WRONG_FORMAT where there is no such chain.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_foreign_store_open(const char *path,
+    adit_foreign_store **out, adit_error **err);
+
+/**
+ * What the store is made of. The caller sets `info->struct_size`.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_foreign_store_get_info(const adit_foreign_store *store,
+    adit_foreign_store_info *info, adit_error **err);
+
+/**
+ * Lends the newest value of a key, whose checksum is compared. Good until the store is closed. Two
+ * keys with one hash are one to such a file.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT; ADIT_ERR_NOT_FOUND without an error object; ADIT_ERR_CHECKSUM
+ * (adit_error_offset says where), ADIT_ERR_TRUNCATED, ADIT_ERR_IO.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_foreign_store_get(const adit_foreign_store *store,
+    const void *key, size_t key_len, const void **value, size_t *len, adit_error **err);
+
+/**
+ * As adit_foreign_store_get, of the key that has this hash.
+ *
+ * Statuses: as adit_foreign_store_get.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_foreign_store_get_hash(const adit_foreign_store *store,
+    uint64_t hash, const void **value, size_t *len, adit_error **err);
+
+/**
+ * Lends the value of an entry by its number, an old version's too; that of a deletion is one byte 00.
+ *
+ * Statuses: as adit_foreign_store_get; ADIT_ERR_OUT_OF_RANGE for a number that no entry has.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_foreign_store_value(const adit_foreign_store *store,
+    uint64_t number, const void **value, size_t *len, adit_error **err);
+
+/**
+ * Goes through the entries: those that are live, or with ADIT_STORE_ITER_ALL in `flags` all. `order` is
+ * an adit_store_order. On success `*out` is a handle that the caller frees with
+ * adit_foreign_store_iter_free.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_UNSUPPORTED (unknown flags).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_foreign_store_iter_new(const adit_foreign_store *store,
+    int32_t order, uint32_t flags, adit_foreign_store_iter **out, adit_error **err);
+
+/**
+ * The next entry. The caller sets `entry->struct_size`; at the end its other fields are zeros. Values
+ * aren't read: adit_foreign_store_value does.
+ *
+ * Statuses: ADIT_END without an error object, ADIT_ERR_INVALID_ARGUMENT.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_foreign_store_iter_next(adit_foreign_store_iter *iter,
+    adit_foreign_entry *entry, adit_error **err);
+
+/** Frees an iterator; NULL is nothing. */
+ADIT_API void adit_foreign_store_iter_free(adit_foreign_store_iter *iter);
+
+/**
+ * Copies the newest values of `n` keys into a store, under these keys. Keys that aren't there, and
+ * values that aren't what was written, are left out and counted in `found`, which may be NULL; the
+ * caller sets `found->struct_size`. A key that was never written and has the hash of another one gets
+ * its value. `progress`, which may be NULL, is told keys. After a failure some may have been copied.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_TRUNCATED, those of adit_store_write, ADIT_CANCELLED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_foreign_store_copy_keys(const adit_foreign_store *store,
+    size_t n, const void *const *keys, const size_t *key_lens, const adit_store *into,
+    adit_progress_fn progress, void *ctx, adit_foreign_copied *found, adit_error **err);
+
+/** Closes a foreign store; NULL is nothing. What it lent ends here. */
+ADIT_API void adit_foreign_store_close(adit_foreign_store *store);
+
+/* =================================================================================================
+ * Hashing
+ * =================================================================================================
+ */
+
+/**
+ * The XXH3 hash of `len` bytes, of 64 bits, as xxHash 0.8 has it: what foreign stores know keys by
+ * (with a seed of 0), and well spread for tables and partitions; not for secrets. NULL is no bytes.
+ * Nobody writes to the bytes during the call.
+ */
+ADIT_API uint64_t adit_hash(const void *bytes, size_t len, uint64_t seed);
 
 /* =================================================================================================
  * DLPack

@@ -20,6 +20,9 @@ mod array;
 mod model;
 mod model_writer;
 mod load;
+mod store;
+mod foreign_store;
+mod hash;
 mod dlpack;
 mod kernel;
 

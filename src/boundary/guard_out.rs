@@ -1,6 +1,8 @@
 //! Guards for the bodies that give back one thing.
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
+
+use adit_core::map::Region;
 
 use super::failure::Failure;
 use super::guard::guard;
@@ -101,4 +103,48 @@ pub(crate) unsafe fn guard_text<O: Opaque>(
     };
     // SAFETY: the caller's promise.
     unsafe { guard_value(handle, text, parameter, err, body) }
+}
+
+/// Where values of no bytes are.
+static NOTHING: u64 = 0;
+
+/// Bytes that live as long as the handle they were found behind, as C has them; never NULL.
+pub(crate) struct LentBytes(pub(crate) *const c_void, pub(crate) usize);
+
+impl From<Region<'_>> for LentBytes {
+    #[inline]
+    fn from(bytes: Region<'_>) -> LentBytes {
+        match bytes.is_empty() {
+            true => LentBytes((&raw const NOTHING).cast(), 0),
+            false => LentBytes(bytes.as_ptr().cast(), bytes.len()),
+        }
+    }
+}
+
+/// Guards a body that looks bytes up.
+///
+/// # Safety
+/// As [`guard_handle`]; `value` and `len` are null or valid for writing.
+#[inline]
+pub(crate) unsafe fn guard_bytes<O: Opaque>(
+    handle: *const O,
+    value: *mut *const c_void,
+    len: *mut usize,
+    err: *mut *mut adit_error,
+    body: impl FnOnce(&O::Value) -> Result<LentBytes, Failure>,
+) -> adit_status {
+    // SAFETY: the caller's promise on `value`.
+    let value = unsafe { Out::zeroed(value) };
+    // SAFETY: the caller's promise on `len`.
+    let len = unsafe { Out::zeroed(len) };
+    let body = |own: &O::Value| {
+        value.required("value")?;
+        len.required("len")?;
+        let LentBytes(start, bytes) = body(own)?;
+        value.set(start);
+        len.set(bytes);
+        Ok(())
+    };
+    // SAFETY: the caller's promise.
+    unsafe { guard_handle(handle, err, body) }
 }

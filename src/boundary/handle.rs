@@ -90,6 +90,29 @@ where
     }
 }
 
+/// Runs a part of a body that changes what is behind a handle beside its own. A panic poisons both.
+///
+/// # Safety
+/// As [`guard_handle_mut`] on `handle`.
+pub(crate) unsafe fn with_other<O: Opaque, T>(
+    handle: *mut O,
+    body: impl FnOnce(&mut O::Value) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    // SAFETY: the caller's promise; Opaque promises that the cast is to the same layout.
+    let handle: Option<&mut Handle<O::Value>> =
+        unsafe { handle.cast::<Handle<O::Value>>().as_mut() };
+    let Some(Handle { value, poisoned }) = handle else {
+        return Err(Failure::null(O::PARAMETER));
+    };
+    let mut result = None;
+    run(poisoned, || {
+        result = Some(body(value)?);
+        Ok(())
+    })?;
+    // The body has returned without a failure.
+    result.ok_or_else(is_poisoned)
+}
+
 /// Frees a handle; NULL is nothing.
 ///
 /// # Safety

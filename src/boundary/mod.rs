@@ -14,9 +14,11 @@ pub(crate) use arguments::{
 };
 pub(crate) use failure::{Failure, Loud, status_of};
 pub(crate) use guard::{guard, settle};
-pub(crate) use guard_out::{Text, guard_derived, guard_new, guard_text, guard_value};
+pub(crate) use guard_out::{
+    LentBytes, Text, guard_bytes, guard_derived, guard_new, guard_text, guard_value,
+};
 pub(crate) use handle::{
-    Handle, Opaque, close, guard_handle, guard_handle_mut, into_raw, peek, peek_sound,
+    Handle, Opaque, close, guard_handle, guard_handle_mut, into_raw, peek, peek_sound, with_other,
 };
 pub(crate) use options::{Options, init_options, read_options, refuse_flags, refuse_reserved};
-pub(crate) use out::{DimsOut, Out, SizedOut, Zeroable};
+pub(crate) use out::{DimsOut, ManyOut, Out, SizedOut, Zeroable};

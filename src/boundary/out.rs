@@ -153,6 +153,50 @@ impl<T: Zeroable> SizedOut<T> {
     }
 }
 
+/// An array that the caller gave for as many values as it asks about.
+pub(crate) struct ManyOut<T> {
+    ptr: *mut T,
+    len: usize,
+}
+
+impl<T: Zeroable> ManyOut<T> {
+    /// Zeroes the array.
+    ///
+    /// # Safety
+    /// `ptr` is null or writable for `len` values as long as the result lives.
+    pub(crate) unsafe fn zeroed(ptr: *mut T, len: usize) -> ManyOut<T> {
+        let out = ManyOut { ptr, len };
+        out.zero();
+        out
+    }
+
+    /// Makes all of it zeros again.
+    pub(crate) fn zero(&self) {
+        if !self.ptr.is_null() && self.len <= isize::MAX as usize / size_of::<T>() {
+            let bytes = self.len * size_of::<T>();
+            // SAFETY: not null, so writable for len values by the promise of `zeroed`.
+            unsafe { self.ptr.cast::<u8>().write_bytes(0, bytes) };
+        }
+    }
+
+    /// Refuses NULL, unless nothing was asked for.
+    pub(crate) fn required(&self, parameter: &str) -> Result<(), Failure> {
+        match self.ptr.is_null() && self.len > 0 {
+            true => Err(Failure::null(parameter)),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes one value, if there is such a place.
+    #[inline]
+    pub(crate) fn set(&self, at: usize, value: T) {
+        if at < self.len && !self.ptr.is_null() {
+            // SAFETY: not null and at < len, so writable by the promise of `zeroed`.
+            unsafe { self.ptr.wrapping_add(at).write_unaligned(value) };
+        }
+    }
+}
+
 /// The most sizes that memory can hold.
 const MOST_DIMS: usize = isize::MAX as usize / size_of::<i64>();
 

@@ -161,6 +161,56 @@ def models():
         out.write("};\n\n#endif\n")
 
 
+def literal(data):
+    """Bytes as a C string, each of them escaped."""
+    return '"' + "".join(f"\\{byte:03o}" for byte in data) + '"'
+
+
+def foreign_stores():
+    files, values = [], []
+    for folder, layout in (("store010", "PACKED_19"), ("store017", "ALIGNED_64")):
+        for path in sorted((DATA / folder).glob("*.json")):
+            sidecar = json.loads(path.read_text())
+            name = f'"{folder}/{sidecar["file"]}"'
+            if sidecar["expect"] not in ("ok", "recover", "checksum_error"):
+                continue
+            contents = sidecar["contents"]
+            corrupt = [bytes.fromhex(key) for key in contents.get("corrupt_keys", [])]
+            newest = contents["final_newest_wins"]
+            valid = contents.get("valid_prefix_bytes", sidecar["bytes"])
+            files.append(
+                f"    {{ {name}, ADIT_FOREIGN_{layout}, {contents['entry_count']}, {valid}, "
+                f"{len(newest) + len(corrupt)} }},\n"
+            )
+            for key, value in newest.items():
+                by_hash = key.startswith("hash:")
+                number = key.removeprefix("hash:") if by_hash else "0"
+                key = b"" if by_hash else bytes.fromhex(key)
+                values.append(
+                    f"    {{ {name}, {'NULL' if by_hash else literal(key)}, {len(key)},\n"
+                    f"      UINT64_C(0x{number}), {value['len']}, \"{value['sha256']}\" }},\n"
+                )
+            for key in corrupt:
+                values.append(f"    {{ {name}, {literal(key)}, {len(key)},\n      0, 0, NULL }},\n")
+    with open("foreign_fixtures.h", "w") as out:
+        out.write(HEAD.format(guard="FOREIGN_FIXTURES_H"))
+        out.write(
+            "/* A store of simd-r-drive: entries, the bytes that are sound, keys that are there. */\n"
+            "static const struct foreign_file {\n    const char *name;\n    int32_t layout;\n"
+            "    uint64_t entries, valid_bytes, live;\n} foreign_files[] = {\n"
+        )
+        out.writelines(files)
+        out.write(
+            "};\n\n/* What a key has, the key being known or its hash alone; without a hash of its own\n"
+            "   it is damaged. */\n"
+            "static const struct foreign_value {\n    const char *name, *key;\n    size_t key_len;\n"
+            "    uint64_t hash;\n    size_t len;\n    const char *sha256;\n} foreign_values[] = {\n"
+        )
+        out.writelines(values)
+        out.write("};\n\n#endif\n")
+
+
 rrec()
 npy()
 models()
+foreign_stores()
