@@ -19,7 +19,7 @@ EXAMPLE_FLAGS := -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iinclude -L$(LIB
 
 # Paths from outside may be relative to here and have spaces in them: quote them.
 
-.PHONY: help demo test test-exhaustive release lib examples header lint docs bench peer-test fuzz install clean
+.PHONY: help demo test test-exhaustive torture release lib examples header lint docs bench peer-test fuzz install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -32,6 +32,7 @@ demo: examples
 	build/examples/edit_array tests/data/digits/images_u8.npy build/demo/edited.npy 0 100
 	build/examples/weights -m -c tests/data/gguf/all_kv_types.gguf
 	build/examples/sink tests/data/safetensors/model_small.safetensors
+	build/examples/checkpoint tests/data/digits build/demo/checkpoint.adit
 
 ## make test     everything the project checks
 test:
@@ -40,6 +41,10 @@ test:
 ## make test-exhaustive conversions of every f32 there is, on every path: a minute
 test-exhaustive:
 	$(CARGO) test --locked --release -p adit-core --test convert_exhaustive -- --ignored
+
+## make torture  the store's crash tests at length: killed writers, power cuts, faults; an hour
+torture:
+	@tests/torture.sh
 
 release:
 	$(CARGO) build --locked --release --lib
@@ -61,6 +66,7 @@ examples: lib
 	$(CC) $(EXAMPLE_FLAGS) examples-c/edit_array.c -o build/examples/edit_array -ladit
 	$(CC) $(EXAMPLE_FLAGS) examples-c/weights.c -o build/examples/weights -ladit
 	$(CC) $(EXAMPLE_FLAGS) examples-c/embed.c -o build/examples/embed -ladit -lm
+	$(CC) $(EXAMPLE_FLAGS) examples-c/checkpoint.c -o build/examples/checkpoint -ladit -lm
 	$(CC) $(EXAMPLE_FLAGS) -pthread examples-c/sink.c -o build/examples/sink -ladit
 
 ## make header   generate include/adit.h from src

@@ -12,8 +12,10 @@
 mod support;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use support::compiler::has_compiler;
 use support::example::{build, example};
@@ -54,6 +56,109 @@ fn training_recognises_the_digits() {
         assert_eq!(size("train.rrec"), 64 + 1500 * (16 + 256 + 16 + 16));
         assert_eq!(size("test.rrec"), 64 + 297 * (16 + 256 + 16 + 16));
     }
+}
+
+/// The trainer, which has said that it is in the middle of an epoch, or kept one, killed then.
+fn kill_at(program: &Path, store: &Path, waits_at: Option<u32>, line: &str) -> String {
+    let mut command = Command::new(program);
+    if let Some(epoch) = waits_at {
+        command.args(["-w", &epoch.to_string()]);
+    }
+    let mut child = command
+        .arg(digits())
+        .arg(store)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    for own in BufReader::new(child.stdout.take().unwrap()).lines() {
+        let own = own.unwrap();
+        said += &own;
+        said.push('\n');
+        if own.starts_with(line) {
+            break;
+        }
+    }
+    // SIGKILL.
+    child.kill().unwrap();
+    let status = child.wait().unwrap();
+    assert!(said.contains(line), "{said}");
+    assert!(waits_at.is_none() || status.signal() == Some(9), "{status}");
+    said
+}
+
+#[test]
+fn a_killed_training_goes_on_from_its_last_checkpoint() {
+    for standard in ["c99", "c++17"] {
+        if !has_compiler(standard.starts_with("c++")) {
+            skip("checkpoint in C++", "a C++ compiler");
+            continue;
+        }
+        let scratch = Scratch::new(&format!("checkpoint-{standard}"));
+        let program = build(&example("checkpoint.c"), &scratch, standard);
+        let train = |store: &str| {
+            let store = scratch.path().join(store);
+            must(Command::new(&program).arg(digits()).arg(store))
+        };
+        let last = |said: &str| said.lines().last().unwrap().to_owned();
+        let whole = train("whole.adit");
+        assert_eq!(whole.matches("kept").count(), 30, "{whole}");
+        assert!(last(&whole).starts_with("weights "), "{whole}");
+        let accuracy = whole
+            .lines()
+            .find_map(|line| line.strip_prefix("test accuracy "));
+        let accuracy: f64 = accuracy.expect(&whole).parse().unwrap();
+        assert!((0.88..0.93).contains(&accuracy), "{whole}");
+
+        // In the middle of an epoch, whose work is lost: before the first checkpoint, and later.
+        let store = scratch.path().join("killed.adit");
+        for (epoch, kept) in [(1, 0), (2, 1), (11, 9), (30, 19)] {
+            let said = kill_at(&program, &store, Some(epoch), "in the middle of epoch");
+            assert_eq!(said.matches("kept").count(), kept, "{said}");
+            let goes_on = format!("going on after epoch {}, ", epoch as usize - 1 - kept);
+            assert_eq!(said.contains(&goes_on), epoch > 2, "{said}");
+        }
+        let said = train("killed.adit");
+        assert!(said.starts_with("going on after epoch 29, loss "), "{said}");
+        assert_eq!(said.matches("kept").count(), 1, "{said}");
+        assert_eq!(last(&said), last(&whole));
+        let again = train("killed.adit");
+        assert!(
+            again.starts_with("going on after epoch 30, loss "),
+            "{again}"
+        );
+        assert_eq!(again.matches("kept").count(), 0, "{again}");
+        assert_eq!(last(&again), last(&whole));
+
+        // Anywhere behind a checkpoint that was acknowledged: it isn't lost.
+        let store = scratch.path().join("anywhere.adit");
+        let mut kept = 0;
+        while kept < 30 {
+            let epoch = (kept + 4).min(30);
+            kill_at(&program, &store, None, &format!("epoch {epoch:2} "));
+            let said = must(Command::new(&program).arg(digits()).arg(&store).arg("0"));
+            let tells = said.strip_prefix("going on after epoch ").expect(&said);
+            kept = tells.split(',').next().unwrap().parse::<u32>().unwrap();
+            assert!(kept >= epoch, "{said}");
+        }
+        assert_eq!(last(&train("anywhere.adit")), last(&whole));
+    }
+}
+
+#[test]
+fn checkpoints_are_not_taken_from_other_files() {
+    let scratch = Scratch::new("checkpoint-foreign");
+    let program = build(&example("checkpoint.c"), &scratch, "c11");
+    let store = scratch.path().join("note.txt");
+    fs::write(&store, "no store").unwrap();
+    let (output, said) = run(Command::new(&program).arg(digits()).arg(&store));
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("ADIT_ERR_WRONG_FORMAT") && said.contains("note.txt"),
+        "{said}"
+    );
+    assert_eq!(fs::read_to_string(&store).unwrap(), "no store");
 }
 
 #[test]

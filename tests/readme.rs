@@ -55,6 +55,22 @@ fn readme_program_of_models_runs() {
     assert_eq!(said, "ADIT_ERR_NOT_FOUND \n");
 }
 
+/// The README's program for stores, and what it has stored.
+#[test]
+fn readme_program_of_stores_runs() {
+    let scratch = Scratch::new("readme-stores");
+    let source = readme_program_number(3, &scratch);
+    let executable = build(&source, &scratch, "c99");
+    let store = scratch.path().join("checkpoint.adit");
+    for _ in 0..2 {
+        let said = must(Command::new(&executable).arg(&store));
+        assert_eq!(said, "2 dimensions, last element 6\n");
+    }
+    let (output, said) = run(Command::new(&executable).arg(scratch.path()));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.starts_with("ADIT_ERR_NOT_A_FILE "), "{said}");
+}
+
 /// The README's ways to build against what `make install` leaves.
 #[test]
 fn installed_library_is_used_as_the_readme_says() {

@@ -49,6 +49,16 @@ else
     skip "whether the fuzz targets compile (their crates, which can't be fetched)"
 fi
 
+step "all ways in which threads can meet in the store's index"
+if said=$($cargo fetch --locked --manifest-path loom/Cargo.toml 2>&1); then
+    CARGO_TARGET_DIR="$target/loom" $cargo test --locked --release --manifest-path loom/Cargo.toml
+elif [[ $said == *--locked* ]]; then
+    echo "$said"
+    exit 1
+else
+    skip "all ways in which threads can meet in the store's index (loom, which can't be fetched)"
+fi
+
 step "documentation"
 make --no-print-directory docs
 
