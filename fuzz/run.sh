@@ -40,6 +40,30 @@ seed() {
                 >"$corpus/seed-two.json"
             printf '{"weight_map":{"c":"three","d":"../secret"}}' >"$corpus/seed-outside.json"
             ;;
+        store_foreign)
+            for file in "$data"/store010/*.bin "$data"/store017/*.bin; do
+                number=$((number + 1))
+                # A store's search looks at each byte: short ones reach as much.
+                if [ "$(wc -c <"$file")" -le 2048 ]; then
+                    cp "$file" "$corpus/seed-$number.bin"
+                fi
+            done
+            ;;
+        store_log)
+            # Golden stores as they are, then each with a byte of a slot or a record changed.
+            printf '\x00' >"$corpus/seed-golden"
+            printf '\x05' >"$corpus/seed-index"
+            printf '\x00\x10\x10\x00\x01\x90\x41\x00\x01' >"$corpus/seed-slot"
+            printf '\x04\xc0\x41\x00\x02\x00\x50\x00\xee' >"$corpus/seed-cut"
+            (printf '\x02' && cat "$data/store/golden4096.adit") >"$corpus/seed-bytes"
+            ;;
+        store_index)
+            # How it is mended comes first.
+            for number in 0 1 3 7; do
+                { printf "\\x0$number"; cat "$data/store/golden.adit.idx"; } \
+                    >"$corpus/seed-$number.idx"
+            done
+            ;;
         *)
             local format="${target/recover/rrec}"
             for file in "$data/$format"/*."$format"; do
