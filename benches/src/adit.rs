@@ -10,6 +10,7 @@ mod load;
 mod model;
 mod model_writer;
 mod record;
+mod store;
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::marker::PhantomData;
@@ -22,6 +23,9 @@ pub use load::{Arena, Items, Loading, Stats};
 pub use model::Model;
 pub use model_writer::ModelWriter;
 pub use record::{Reader, Writer};
+pub use store::{
+    Batch, SYNC_BATCH, SYNC_EXPLICIT, SYNC_GROUP, Snapshot, Store, StoreOptions, StoreStats,
+};
 
 use crate::Result;
 

@@ -1,5 +1,6 @@
 //! What the library and its peers make of each other's files.
 
+mod foreign;
 mod mmap;
 mod npy;
 mod records;

@@ -8,21 +8,22 @@
 //! in `ADIT_BENCH_ONLY` too, spaces between them. A line `RATIO`, tab, name, ours, the peer's,
 //! ratio, the peer's name and version has a ratio above 1 where ours is faster; other lines start
 //! with `#`. Numbers are medians of rounds in which the sides ran in turn; but for `append`,
-//! `models-write` and loads, which wait for a disk or run on several threads, they are of the time that the thread had
-//! a CPU, so that other programs on the machine count for less. Rates count payload bytes once, not
+//! `models-write`, loads and lines that say so, which wait for a disk or run on several threads,
+//! they are of the time that the thread had a CPU, so that other programs on the machine count for
+//! less. Rates count payload bytes once, not
 //! once read and once written; those of conversions, which read and write different numbers of
 //! bytes, count both, and say so.
 //!
 //! `ADIT_BENCH_ROUNDS` sets the number of rounds, `ADIT_BENCH_DIR` the folder for data files (2 GB
-//! free, on a disk for cold loads; else they lie below cargo's target folder). They are removed at
-//! the end.
+//! free, 10 GB for stores, on a disk for cold loads and for stores; else they lie below cargo's
+//! target folder). Stores are in `/dev/shm` too, up to 8 GB. They are removed at the end.
 //!
 //! Peers that cargo doesn't bring are left out with a line where they are missing:
 //! `ADIT_PYTHON` names a Python with NumPy, ml_dtypes for bf16, and safetensors and gguf for models
 //! (else `bench-python/bin/python3` below cargo's target folder, where a venv can lie), and
 //! `ADIT_GGML` ggml's `libggml-base.so`, such as the one in the npm package
 //! `@node-llama-cpp/linux-x64`. The cargo feature `heavy-peers` brings those that take minutes to
-//! compile: candle.
+//! compile: candle, LMDB, redb, fjall. RocksDB is no peer here: its library isn't built or looked for.
 
 mod adit;
 mod append;
@@ -51,6 +52,7 @@ mod python;
 mod read;
 mod rows;
 mod scratch;
+mod store;
 mod sum;
 
 use std::process::ExitCode;
@@ -68,7 +70,7 @@ struct Context {
 
 type Benchmark = fn(&Context) -> Result<()>;
 
-const BENCHMARKS: [(&str, Benchmark); 20] = [
+const BENCHMARKS: [(&str, Benchmark); 26] = [
     ("append", append::run),
     ("get", get::run),
     ("open", open::run),
@@ -89,6 +91,12 @@ const BENCHMARKS: [(&str, Benchmark); 20] = [
     ("models-write", models::write),
     ("load-warm", load::warm),
     ("load-cold", load::cold),
+    ("store-tmpfs", store::tmpfs),
+    ("store-disk", store::disk),
+    ("store-sync", store::sync),
+    ("store-large", store::large),
+    ("store-compact", store::compact),
+    ("store-group", store::group),
 ];
 
 const LEAST_ROUNDS: usize = 7;
@@ -100,8 +108,9 @@ const FERRAY: &str = "ferray-io 0.5.0";
 const HALF: &str = "half 2.7.1";
 const RUMUS: &str = "rumus 0.3.1";
 const SAFETENSORS: &str = "safetensors 0.8.0";
+const SIMD_R_DRIVE: &str = "simd-r-drive 0.17.5-alpha";
 const SCIRS2: &str = "scirs2-core 0.4.2";
-const PEERS: [&str; 5] = [RUMUS, SCIRS2, FERRAY, HALF, SAFETENSORS];
+const PEERS: [&str; 6] = [RUMUS, SCIRS2, FERRAY, HALF, SAFETENSORS, SIMD_R_DRIVE];
 
 fn main() -> ExitCode {
     match run() {

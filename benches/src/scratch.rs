@@ -25,11 +25,19 @@ impl Scratch {
                 target.ok_or("the program lies in no folder")?.to_owned()
             }
         };
+        Scratch::below(&parent)
+    }
+
+    /// Makes one in a folder.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn below(parent: &Path) -> Result<Scratch> {
         // Tests run on several threads of one process.
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = parent.join(format!("adit-bench-{process}-{number}"));
-        fs::create_dir_all(&parent)
+        fs::create_dir_all(parent)
             .and_then(|()| fs::create_dir(&folder))
             .map_err(|error| format!("can't make {}: {error}", folder.display()))?;
         Ok(Scratch(folder))
