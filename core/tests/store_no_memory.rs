@@ -10,63 +10,17 @@
 )]
 
 mod common;
+mod refusing;
 mod store_write;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use adit_core::error::{Kind, Report};
 use adit_core::store::{Batch, Result, Store, StoreOptions};
 use common::Folder;
+use refusing::UNTIL;
 use store_write::{get, len, region};
-
-const LARGE: usize = 1 << 10;
-
-/// How many large allocations until one fails; 0 for none.
-static UNTIL: AtomicUsize = AtomicUsize::new(0);
-
-fn refused(bytes: usize) -> bool {
-    let count = |left: usize| left.checked_sub(1);
-    bytes >= LARGE && UNTIL.fetch_update(Ordering::SeqCst, Ordering::SeqCst, count) == Ok(1)
-}
-
-struct Failing;
-
-#[global_allocator]
-static ALLOCATOR: Failing = Failing;
-
-// SAFETY: the system's allocator does it all, or nothing is given.
-unsafe impl GlobalAlloc for Failing {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if refused(layout.size()) {
-            return std::ptr::null_mut();
-        }
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if refused(layout.size()) {
-            return std::ptr::null_mut();
-        }
-        // SAFETY: as the caller promises.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: as the caller promises.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-
-    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        if refused(size) {
-            return std::ptr::null_mut();
-        }
-        // SAFETY: as the caller promises.
-        unsafe { System.realloc(ptr, layout, size) }
-    }
-}
 
 static VALUE: [u8; 3000] = [5; 3000];
 

@@ -12,5 +12,4 @@
 
 mod hostile;
 mod model;
-mod speed;
 mod tools;
