@@ -74,7 +74,7 @@ impl Array {
         };
         let from_map = match options.io {
             Io::Map => true,
-            Io::Auto | Io::Read => self.data.access() == Access::CopyOnWrite,
+            Io::Auto | Io::Read | Io::Direct => self.data.access() == Access::CopyOnWrite,
         };
         let stored = Stored {
             data: &self.data,

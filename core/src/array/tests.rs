@@ -18,7 +18,7 @@ const HEADER: &[u8] =
 fn lying(storage: &Arc<dyn Storage>, io: Io) -> Array {
     let file = [HEADER, b"elements"].concat();
     let data = match io {
-        Io::Read => {
+        Io::Read | Io::Direct => {
             let options = DataOptions {
                 access: Access::ReadWrite,
                 ..DataOptions::default()

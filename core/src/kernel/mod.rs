@@ -26,7 +26,7 @@ pub use crc32::crc32_of;
 pub use crc32c::{crc32c, crc32c_of};
 pub use finite::{NonFinite, has_scales, may_be_non_finite, non_finite};
 pub use gather::{gather, gather_converted, gather_on};
-pub use hash::hash;
+pub use hash::{Hasher, hash};
 pub use path::CpuPath;
 pub use strided::{Strided, copy_strided};
 pub use swap::{swap_bytes, swap_bytes_on};

@@ -31,7 +31,7 @@ impl Data {
         let range = self
             .file()
             .filter(|_| self.access() != Access::CopyOnWrite)?;
-        match os::open_direct(range.file.os_file()?) {
+        match os::open_direct(&*range.file.os_file()?) {
             Ok((file, align)) => Some(Direct {
                 data: Arc::clone(self),
                 file,
@@ -71,12 +71,7 @@ impl Direct {
         len: usize,
         window: &mut [MaybeUninit<u8>],
     ) -> Result<Option<usize>> {
-        let (offset, _) = self.data.range(offset, len as u64)?;
-        let unit = self.align.offset as u64;
-        let at = self.start.saturating_add(offset);
-        let from = at - at % unit;
-        let skip = (at - from) as usize;
-        let wanted = (skip + len).next_multiple_of(self.align.offset);
+        let (from, skip, wanted) = self.cover(offset, len)?;
         let size = window.len() as u64;
         let Some(window) = window.get_mut(..wanted) else {
             return Err(Error::OutOfRange {
@@ -87,6 +82,30 @@ impl Direct {
             });
         };
         Ok(self.blocks(from, window, skip..skip + len)?.then_some(skip))
+    }
+
+    /// The stretch of whole blocks that covers `len` bytes at `offset`: where it starts in the
+    /// file, how far before these bytes, and its length.
+    pub(super) fn cover(&self, offset: u64, len: usize) -> Result<(u64, usize, usize)> {
+        let (offset, _) = self.data.range(offset, len as u64)?;
+        let unit = self.align.offset as u64;
+        let at = self.start.saturating_add(offset);
+        let from = at - at % unit;
+        // Less than an alignment.
+        let skip = (at - from) as usize;
+        Ok((from, skip, (skip + len).next_multiple_of(self.align.offset)))
+    }
+
+    /// The least window for `len` bytes at `offset`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`].
+    pub fn window_len(&self, offset: u64, len: usize) -> Result<usize> {
+        self.cover(offset, len).map(|(_, _, wanted)| wanted)
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     /// Fills all of `out` from `offset`; false, with `out` undefined, where the file system

@@ -54,6 +54,15 @@ pub enum Error {
         /// The path.
         origin: Origin,
     },
+    /// Somebody put a file of theirs at the temporary's name.
+    #[error(
+        "{origin} isn't the file that was written, somebody put another one there; nothing was \
+         published, write it again"
+    )]
+    Swapped {
+        /// The temporary.
+        origin: Origin,
+    },
     /// A file that was to be opened for writing in a way that can't write it.
     #[error("{origin} can't be opened for writing: {why}")]
     NotWritable {
@@ -257,10 +266,19 @@ impl Error {
 impl Report for Error {
     fn kind(&self) -> Kind {
         match self {
+            // A set's file that was replaced, as it is where that is seen when it is opened first;
+            // a stale handle of the system's has its code.
+            Error::Io { source, .. }
+                if source.kind() == io::ErrorKind::StaleNetworkFileHandle
+                    && source.raw_os_error().is_none() =>
+            {
+                Kind::Malformed
+            }
             Error::Io { source, .. } | Error::Unreadable { source, .. } => kind_of_io(source),
             Error::NotAFile { .. } => Kind::NotAFile,
             Error::NotDurable { .. } => Kind::NotDurable,
             Error::Exists { .. } => Kind::Exists,
+            Error::Swapped { .. } => Kind::NotFound,
             Error::NotWritable { .. } => Kind::Unsupported,
             Error::ReadOnly { .. } => Kind::ReadOnly,
             Error::Busy { .. } => Kind::Busy,
@@ -293,6 +311,7 @@ impl Report for Error {
             Error::NotAFile { origin, .. }
             | Error::NotDurable { origin, .. }
             | Error::Exists { origin }
+            | Error::Swapped { origin }
             | Error::NotWritable { origin, .. }
             | Error::ReadOnly { origin, .. }
             | Error::Busy { origin }

@@ -6,6 +6,7 @@
 
 mod data;
 mod direct;
+mod flights;
 mod error;
 mod fetch;
 mod heap;
@@ -16,6 +17,7 @@ mod open;
 mod options;
 mod origin;
 mod os;
+mod plain;
 mod publish;
 mod publish_lock;
 mod random;
@@ -29,23 +31,26 @@ pub use data::Data;
 pub use direct::Direct;
 pub use error::{Error, Result};
 pub use fetch::{Fetch, Mapped, Window};
+pub use flights::{Flights, Wanted};
 pub use heap::{BulkAllocator, HeapBytes, SystemAllocator};
 pub use locks::LockedRange;
 pub use mapping::{MapMode, Mapping};
 pub use options::{Access, Backend, BytesOwner, DataOptions, Io};
 pub use origin::Origin;
 pub(crate) use os::Owner;
+pub(crate) use plain::not_plain;
 pub use publish::Publication;
+pub(crate) use publish::Published;
 pub(crate) use publish_lock::PublishLock;
-pub(crate) use random::random_bytes;
+pub(crate) use random::{random_bytes, random_number};
 pub use region::Region;
 pub use residency::{Advice, Release, Residency};
 #[cfg(any(test, feature = "sim"))]
 pub use storage::sim;
-pub use storage::{FileId, FileInfo, FileKind, RealStorage, Storage, StorageFile};
 pub(crate) use storage::{
-    FileLock, LockableFile, has_no_locks, is_locked, network_file_system, read_full,
+    DescriptorPool, FileLock, LockableFile, has_no_locks, is_locked, network_file_system, read_full,
 };
+pub use storage::{FileId, FileInfo, FileKind, OsFile, RealStorage, Storage, StorageFile};
 
 /// The length that stands for "up to the end" in ranges of bytes.
 pub const TO_END: u64 = u64::MAX;
@@ -67,4 +72,9 @@ pub(crate) fn wish_for_huge_pages(ptr: *const u8, len: usize) {
 /// Whether the system couldn't read the memory that it was given.
 pub(crate) fn is_bad_address(error: &std::io::Error) -> bool {
     error.raw_os_error() == Some(os::BAD_ADDRESS)
+}
+
+/// The bytes of memory that this process may use with its files' pages; none where nothing tells.
+pub(crate) fn memory_limit() -> Option<u64> {
+    os::memory_limit()
 }

@@ -13,7 +13,7 @@ use super::options::{Access, Backend, DataOptions};
 use super::origin::Origin;
 use super::os::{self, MemoryAdvice};
 use super::range::FileRange;
-use super::storage::{FileKind, RealStorage, Storage, StorageFile};
+use super::storage::{DescriptorPool, FileKind, RealStorage, Storage, StorageFile};
 use super::{TO_END, storage};
 
 impl Data {
@@ -36,18 +36,29 @@ impl Data {
             Access::ReadWrite => storage.open_to_write(path),
             _ => storage.open(path),
         };
-        let file = match opened {
-            Ok(file) => file,
-            // What can't even be opened may be no file: a socket, for one.
-            Err(error) => match storage.kind(path) {
-                Ok(Some(kind)) if kind != FileKind::Link => {
-                    check_regular(kind, &origin)?;
-                    return Err(Error::io("open", &origin)(error));
-                }
-                _ => return Err(Error::io("open", &origin)(error)),
-            },
-        };
+        let file = opened.map_err(|error| not_opened(storage, path, &origin, error))?;
         Data::from_file(file, origin, 0, TO_END, options)
+    }
+
+    /// As [`Data::open_in`], for reading, with a descriptor that may be closed and opened again.
+    ///
+    /// # Errors
+    /// As [`Data::open_in`].
+    pub(crate) fn open_pooled(
+        pool: &Arc<DescriptorPool>,
+        storage: &Arc<dyn Storage>,
+        path: &Path,
+        options: &DataOptions,
+    ) -> Result<Data> {
+        let origin = Origin::Path(path.to_owned());
+        if options.access == Access::ReadWrite {
+            let why = "the files of a set are only read";
+            return Err(Error::NotWritable { origin, why });
+        }
+        let absolute = std::path::absolute(path).map_err(Error::io("find", &origin))?;
+        let opened = pool.open(storage, absolute);
+        let file = opened.map_err(|error| not_opened(&**storage, path, &origin, error))?;
+        Data::from_file(Arc::new(file), origin, 0, TO_END, options)
     }
 
     /// Opens `len` bytes at `offset` of an open file, by a duplicate of its descriptor; `len` may
@@ -186,6 +197,16 @@ impl Data {
         if let Err(error) = result {
             log::info!("{}: no {what}: {error}", self.origin);
         }
+    }
+}
+
+/// What can't even be opened may be no file: a socket, for one.
+fn not_opened(storage: &dyn Storage, path: &Path, origin: &Origin, error: io::Error) -> Error {
+    match storage.kind(path) {
+        Ok(Some(kind)) if kind != FileKind::Link && kind != FileKind::Regular => {
+            Error::not_a_file(kind, origin.clone())
+        }
+        _ => Error::io("open", origin)(error),
     }
 }
 

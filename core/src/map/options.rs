@@ -28,6 +28,8 @@ pub enum Io {
     Map,
     /// By pread: a file cut during the call is an error.
     Read,
+    /// As `Read`, past the page cache where the file system can and the call knows how.
+    Direct,
 }
 
 /// Whether the bytes can be written in memory.

@@ -28,6 +28,7 @@ pub struct Publication {
     replace: bool,
     process: os::Process,
     state: State,
+    keep: bool,
 }
 
 /// How far a publication has come. Every failure is final: what a failed write or sync left behind
@@ -86,6 +87,7 @@ impl Publication {
             replace,
             process,
             state: State::Open,
+            keep: false,
         })
     }
 
@@ -123,6 +125,16 @@ impl Publication {
     /// The path of a file of another name in the folder of the final one.
     pub(crate) fn beside(&self, name: &OsStr) -> PathBuf {
         self.target.with_file_name(name)
+    }
+
+    /// From now on the temporary stays where this is dropped unpublished, failed or not.
+    pub(crate) fn keep_unfinished(&mut self) {
+        self.keep = true;
+    }
+
+    /// The temporary goes when this is dropped unpublished, after all.
+    pub(crate) fn keep_nothing(&mut self) {
+        self.keep = false;
     }
 
     /// The file, which stays open and the same when it is published.
@@ -183,6 +195,17 @@ impl Publication {
         })
     }
 
+    /// Cuts the temporary at `len`. A failure is final.
+    ///
+    /// # Errors
+    /// As [`Publication::write`].
+    pub(crate) fn cut(&mut self, len: u64) -> Result<()> {
+        self.attempt(|own| {
+            let origin = Origin::Path(own.temporary.clone());
+            own.file.cut(len).map_err(Error::io_at("cut", &origin, len))
+        })
+    }
+
     /// Makes what is written durable, for a format whose next write says that it is there. A
     /// failure is final.
     ///
@@ -195,12 +218,25 @@ impl Publication {
         })
     }
 
+    /// Makes the temporary's name durable: without it what was synced can't be found. A failure is
+    /// final.
+    ///
+    /// # Errors
+    /// As [`Publication::write`].
+    pub(crate) fn sync_name(&mut self) -> Result<()> {
+        self.attempt(|own| {
+            let origin = Origin::Path(own.temporary.clone());
+            own.sync_folder()
+                .map_err(Error::io("sync the folder of", &origin))
+        })
+    }
+
     /// Syncs the temporary, gives it its final name and syncs the folder.
     ///
     /// After an error nothing new stands at the path, but for [`Error::NotDurable`].
     ///
     /// # Errors
-    /// As [`Publication::write`]; [`Error::Exists`].
+    /// As [`Publication::write`]; [`Error::Exists`]; [`Error::Swapped`].
     pub fn publish(&mut self) -> Result<()> {
         self.attempt(|own| {
             let temporary = Origin::Path(own.temporary.clone());
@@ -244,15 +280,40 @@ impl Publication {
 
     /// Removes the file again that was published, for a set that can't be published whole.
     pub(crate) fn withdraw(&self) {
-        if self.state != State::Published {
-            return;
-        }
-        if let Err(error) = self.storage.remove(&self.target) {
-            log::warn!("cannot remove '{}': {error}", self.target.display());
+        if let Some(published) = self.published() {
+            published.withdraw();
         }
     }
 
+    /// What was published, once it is.
+    pub(crate) fn published(&self) -> Option<Published> {
+        (self.state == State::Published).then(|| Published {
+            storage: Arc::clone(&self.storage),
+            target: self.target.clone(),
+            process: self.process,
+        })
+    }
+
+    /// Whether what stands at the temporary's name is what was written; where nothing does, the
+    /// renaming tells.
+    fn check_temporary(&self) -> Result<()> {
+        let origin = Origin::Path(self.temporary.clone());
+        let look = |error| Error::io("look at", &origin)(error);
+        match self.storage.kind(&self.temporary).map_err(look)? {
+            None => return Ok(()),
+            Some(FileKind::Regular) => {
+                let there = self.storage.info(&self.temporary).map_err(look)?.id;
+                if there == self.file.info().map_err(look)?.id {
+                    return Ok(());
+                }
+            }
+            Some(_) => {}
+        }
+        Err(Error::Swapped { origin })
+    }
+
     fn rename(&self) -> Result<()> {
+        self.check_temporary()?;
         if self.replace {
             let renamed = self.storage.rename(&self.temporary, &self.target);
             return renamed.map_err(Error::io_path("publish", &self.path));
@@ -303,7 +364,11 @@ impl Publication {
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        if self.state == State::Published || os::process() != self.process {
+        if self.keep || self.state == State::Published || os::process() != self.process {
+            return;
+        }
+        if let Err(error @ Error::Swapped { .. }) = self.check_temporary() {
+            log::warn!("{error}; it is left there");
             return;
         }
         if let Err(error) = self.storage.remove(&self.temporary) {
@@ -318,6 +383,26 @@ impl fmt::Debug for Publication {
     }
 }
 
+/// A file that was published, without a descriptor of it.
+#[derive(Debug)]
+pub(crate) struct Published {
+    storage: Arc<dyn Storage>,
+    target: PathBuf,
+    process: os::Process,
+}
+
+impl Published {
+    /// Removes the file again, for a set that can't be published whole; not in a forked child.
+    pub(crate) fn withdraw(&self) {
+        if os::process() != self.process {
+            return;
+        }
+        if let Err(error) = self.storage.remove(&self.target) {
+            log::warn!("cannot remove '{}': {error}", self.target.display());
+        }
+    }
+}
+
 fn temporary_name(name: &OsStr) -> OsString {
     let random = random_number();
     let stem = if name.len() <= LONGEST_STEM {
@@ -329,3 +414,7 @@ fn temporary_name(name: &OsStr) -> OsString {
     temporary.push(format!(".{random:016x}.adit-tmp"));
     temporary
 }
+
+#[cfg(test)]
+#[path = "publish_tests.rs"]
+mod tests;

@@ -76,7 +76,7 @@ impl Data {
             return Ok(());
         };
         if let Some(file) = range.file.os_file()
-            && let Err(error) = os::file_will_need(file, range.offset.saturating_add(offset), len)
+            && let Err(error) = os::file_will_need(&file, range.offset.saturating_add(offset), len)
         {
             log::info!("{}: no prefetch: {error}", self.origin());
         }
@@ -117,7 +117,7 @@ impl Data {
             if let (Release::PageCache, Some(file)) = (what, range.file.os_file()) {
                 let before = (at.addr().saturating_sub(ptr.addr()) as u64).saturating_add(skipped);
                 let offset = range.offset.saturating_add(offset).saturating_add(before);
-                os::file_drop_cache(file, offset, len as u64)
+                os::file_drop_cache(&file, offset, len as u64)
                     .map_err(Error::io("drop the page cache of", self.origin()))?;
             }
             Ok(())
@@ -157,12 +157,27 @@ impl Data {
         })
     }
 
+    /// How many pages a range touches, and how many of them aren't in memory; none where the
+    /// system doesn't tell: of bytes that aren't a map of a file.
+    ///
+    /// # Errors
+    /// [`Error::OutOfRange`].
+    pub fn cold_pages(&self, offset: u64, len: u64) -> Result<Option<(u64, u64)>> {
+        let Some((ptr, bytes)) = self.mapped_range(offset, len)? else {
+            return Ok(None);
+        };
+        let page = os::page_size();
+        let pages = bytes.div_ceil(page) as u64;
+        Ok(os::cached_bytes(ptr, bytes).ok().map(|cached| {
+            let cached = cached / page as u64;
+            (pages, pages.saturating_sub(cached))
+        }))
+    }
+
     /// The pages that a range touches, where the bytes are mapped from a real file.
     fn mapped_range(&self, offset: u64, len: u64) -> Result<Option<(*const u8, usize)>> {
         let (offset, len) = self.range(offset, len)?;
-        let real = self
-            .file()
-            .is_some_and(|range| range.file.os_file().is_some());
+        let real = self.file().is_some_and(|range| range.file.is_real());
         if !real || !self.is_mapped() || len == 0 {
             return Ok(None);
         }

@@ -96,9 +96,6 @@ fn open_shards(
     Ok(set.into_model())
 }
 
-/// The longest file name of any system, in bytes; Linux has no longer ones.
-const NAME_MAX: usize = 255;
-
 fn missing(document: &Document<'_>, shard: usize, at: &Path, index: &Origin) -> Error {
     let (count, first) = document.tensors_of(shard);
     Error::Set {
@@ -175,18 +172,5 @@ fn compare(document: &Document<'_>, order: &[usize], set: &Set, index: &Origin) 
                 document.shard_name(shard)
             ),
         )),
-    }
-}
-
-/// Why a shard's name is no plain file name.
-fn not_plain(name: &str) -> Option<&'static str> {
-    match name {
-        "" => Some("it is empty"),
-        _ if name.len() > NAME_MAX => Some("it has more bytes than file names have, 255"),
-        "." | ".." => Some("it is a folder"),
-        _ if name.contains('\0') => Some("it has a NUL"),
-        _ if name.contains(['/', '\\']) => Some("it has a slash, which leads to other folders"),
-        _ if cfg!(windows) && name.contains(':') => Some("it has a colon"),
-        _ => None,
     }
 }

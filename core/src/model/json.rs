@@ -5,13 +5,10 @@
     clippy::cast_possible_truncation
 )]
 
-use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-
 use super::error::{Error, Result as ModelResult};
 use super::fault::Fault;
+use crate::json::told;
+pub(super) use crate::json::{NO_MEMORY, PassOver, Text, place};
 use crate::map::{self, Data, Origin};
 
 pub(super) fn no_memory(bytes: usize, origin: &Origin) -> Error {
@@ -29,9 +26,6 @@ pub(super) fn copy_of(data: &Data, offset: u64, len: u64) -> ModelResult<Vec<u8>
     Ok(bytes)
 }
 
-/// What visitors say where memory runs out; nothing else that is said begins so.
-pub(super) const NO_MEMORY: &str = "out of memory";
-
 /// What is wrong by what serde_json says of `text`, and at which byte of it. `whole` is what the
 /// text is of.
 pub(super) fn fault(text: &str, error: &serde_json::Error, whole: &str) -> Fault {
@@ -40,116 +34,4 @@ pub(super) fn fault(text: &str, error: &serde_json::Error, whole: &str) -> Fault
     }
     let (place, what) = told(text, error);
     Fault::malformed(place as u64, format!("{whole} can't be read: {what}"))
-}
-
-/// Where in `text` serde_json stopped, and what it says.
-fn told(text: &str, error: &serde_json::Error) -> (usize, String) {
-    let before = error.line().saturating_sub(1);
-    let lines = text.split_inclusive('\n').take(before);
-    let start: usize = lines.map(str::len).sum();
-    let place = start.saturating_add(error.column().saturating_sub(1));
-    let said = error.to_string();
-    let what = said
-        .rsplit_once(" at line ")
-        .map_or(&*said, |(what, _)| what);
-    let place = if error.is_eof() {
-        text.len()
-    } else {
-        place.min(text.len())
-    };
-    (place, what.to_owned())
-}
-
-/// Where a piece of `text` stands in it; none for what isn't a piece of it.
-pub(super) fn place(text: &str, piece: &str) -> Option<usize> {
-    let place = piece.as_ptr().addr().checked_sub(text.as_ptr().addr());
-    place.filter(|&place| place < text.len())
-}
-
-/// A string, borrowed where it has no escapes.
-pub(super) struct Text;
-
-impl<'de> DeserializeSeed<'de> for Text {
-    type Value = Cow<'de, str>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Cow<'de, str>, D::Error> {
-        json.deserialize_str(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Text {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Cow<'de, str>, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Cow<'de, str>, E> {
-        let mut own = String::new();
-        own.try_reserve_exact(text.len())
-            .map_err(|_| E::custom(NO_MEMORY))?;
-        own.push_str(text);
-        Ok(Cow::Owned(own))
-    }
-}
-
-/// Any value, read and checked as JSON, and dropped.
-pub(super) struct PassOver;
-
-impl<'de> DeserializeSeed<'de> for PassOver {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        // Not `deserialize_ignored_any`, which lets bad escapes, numbers too large for a float and
-        // any depth pass; this has serde_json's own cap of 128 levels.
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for PassOver {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(PassOver)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while map.next_key_seed(Text)?.is_some() {
-            map.next_value_seed(PassOver)?;
-        }
-        Ok(())
-    }
 }

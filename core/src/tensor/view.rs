@@ -1,6 +1,7 @@
 //! A caller's tensor, checked before a byte of it is read.
 
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 
 use super::error::{Error, Result};
 use super::shape::{MAX_DIMS, Shape};
@@ -109,9 +110,27 @@ impl<'a> TensorView<'a> {
         if out.try_reserve(bytes).is_err() {
             return false;
         }
+        let room = out.spare_capacity_mut().get_mut(..bytes);
+        if !room.is_some_and(|room| self.copy_to(room)) {
+            return false;
+        }
+        let len = out.len() + bytes;
+        // SAFETY: the copy wrote all `bytes` bytes after the old length.
+        unsafe { out.set_len(len) };
+        true
+    }
+
+    /// Copies all elements to `out` in C order; false, and nothing copied, where it has another
+    /// size.
+    #[must_use]
+    pub fn copy_to(&self, out: &mut [MaybeUninit<u8>]) -> bool {
+        let bytes = out.len();
+        if self.bytes != bytes as u64 {
+            return false;
+        }
         if bytes > 0 {
             let (dims, strides) = (self.shape.dims(), self.strides.get(..self.shape.ndim()));
-            let to = out.spare_capacity_mut().as_mut_ptr().cast();
+            let to = out.as_mut_ptr().cast();
             let size = self.dtype.block_bytes() as usize;
             let dense = self.shape.c_strides();
             let (dims, strides, dense): (&[i64], &[i64], &[i64]) = if self.dtype.is_block() {
@@ -131,12 +150,10 @@ impl<'a> TensorView<'a> {
                 },
             );
             // SAFETY: `new` checked that every index reaches inside the nbytes readable bytes, or
-            // (block dtypes) that they hold all blocks side by side; `to` is fresh memory of the
-            // reserved size, which is that of the elements without gaps.
+            // (block dtypes) that they hold all blocks side by side; `out` is borrowed alone, so
+            // that it overlaps nothing readable, and has just the size of the elements without
+            // gaps.
             unsafe { copy_strided(Strided { start, strides }, to, size, dims) };
-            let len = out.len() + bytes;
-            // SAFETY: the gather wrote all `bytes` bytes after the old length.
-            unsafe { out.set_len(len) };
         }
         true
     }

@@ -9,7 +9,7 @@ use super::job::Job;
 use super::load::{LoadOptions, MAX_ALIGN, MIN_BUDGET};
 use super::threads;
 use crate::kernel::Stores;
-use crate::map::{BulkAllocator, SystemAllocator};
+use crate::map::{BulkAllocator, Io, SystemAllocator};
 
 /// The memory to work in where nothing was asked for.
 const DEFAULT_BUDGET: u64 = 64 << 20;
@@ -40,7 +40,8 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(items: &[Item], options: &LoadOptions, most_threads: usize) -> Result<Plan> {
         let (budget, align) = options.checked()?;
-        let (files, numbers) = Files::of(items, options.io, options.direct)?;
+        let direct = options.direct || options.io == Io::Direct;
+        let (files, numbers) = Files::of(items, options.io, direct)?;
         let mut jobs: Vec<Job> = list_of(items.len())?;
         for ((number, item), file) in (0u64..).zip(items).zip(numbers) {
             jobs.push(Job::new(item, number, file)?);
@@ -68,13 +69,9 @@ impl Plan {
         }
         let read = jobs.iter().map(|job| job.bytes_in(job.units));
         let read = read.fold(0, u64::saturating_add);
-        let threads = threads::count(options.threads, options.direct, read, LEAST_WINDOW, budget);
+        let threads = threads::count(options.threads, direct, read, LEAST_WINDOW, budget);
         let threads = threads.min(most_threads).max(1);
-        let window = if options.direct {
-            DIRECT_WINDOW
-        } else {
-            WINDOW
-        };
+        let window = if direct { DIRECT_WINDOW } else { WINDOW };
         // A multiple of any alignment of a device, so that the budget is kept to the byte.
         let window = (budget / threads as u64).min(window);
         let window = usize::try_from(window - window % LEAST_WINDOW).unwrap_or(0);

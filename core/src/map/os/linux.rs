@@ -1,6 +1,8 @@
 //! Linux.
 
 mod direct;
+mod flight;
+mod limit;
 mod own;
 mod space;
 mod vectored;
@@ -17,6 +19,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Once, OnceLock};
 
 pub(in crate::map) use direct::{open_direct, refuses_direct};
+pub(in crate::map) use flight::{Flight, FlightRead};
+pub(in crate::map) use limit::memory_limit;
 pub(in crate::map) use own::{
     OwnFile, has_no_locks, is_first_byte_locked, lock_first_byte, network_file_system,
     unlock_first_byte,

@@ -14,6 +14,11 @@ pub(in crate::map) fn page_size() -> usize {
     64 * 1024
 }
 
+/// Not known.
+pub(in crate::map) fn memory_limit() -> Option<u64> {
+    None
+}
+
 pub(in crate::map) type Process = u32;
 
 pub(in crate::map) fn process() -> Process {
@@ -235,6 +240,40 @@ pub(in crate::map) fn unlock(_: *const u8, _: usize) -> io::Result<()> {
 
 pub(in crate::map) fn file_will_need(_: &File, _: u64, _: u64) -> io::Result<()> {
     Ok(())
+}
+
+/// Several direct reads at once: there are none here.
+#[derive(Debug)]
+pub(in crate::map) struct Flight;
+
+/// A read of as many bytes as there is room for, and where it goes.
+#[derive(Debug)]
+pub(in crate::map) struct FlightRead<'a> {
+    pub(in crate::map) offset: u64,
+    pub(in crate::map) out: &'a mut [MaybeUninit<u8>],
+}
+
+/// Told the number of a read that is done, its bytes or what went wrong, and where to.
+pub(in crate::map) type FlightDone<'a> =
+    &'a mut dyn FnMut(usize, io::Result<usize>, &mut [MaybeUninit<u8>]);
+
+impl Flight {
+    pub(in crate::map) fn new(_: usize) -> io::Result<Flight> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(in crate::map) fn will_need(&mut self, _: &File, _: &[(u64, u64)]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(in crate::map) fn read_each(
+        &mut self,
+        _: &File,
+        _: &mut [FlightRead<'_>],
+        _: FlightDone<'_>,
+    ) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 pub(in crate::map) fn open_direct(_: &File) -> io::Result<(File, DirectAlign)> {

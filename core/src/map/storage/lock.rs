@@ -91,7 +91,7 @@ impl LockableFile {
 /// Whether another open file has the lock of this one's first byte.
 pub(crate) fn is_locked(file: &dyn StorageFile) -> io::Result<bool> {
     match file.os_file() {
-        Some(file) => os::is_first_byte_locked(file),
+        Some(file) => os::is_first_byte_locked(&file),
         None => Ok(false),
     }
 }
@@ -104,7 +104,7 @@ pub(crate) fn has_no_locks(error: &io::Error) -> bool {
 /// What the network file system is called that a file lies on; none on others.
 pub(crate) fn network_file_system(file: &dyn StorageFile) -> io::Result<Option<&'static str>> {
     match file.os_file() {
-        Some(file) => os::network_file_system(file),
+        Some(file) => os::network_file_system(&file),
         None => Ok(None),
     }
 }

@@ -1,6 +1,7 @@
 //! The seam between what writes files and the disk.
 
 mod lock;
+mod pool;
 mod real;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
@@ -9,10 +10,12 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) use lock::{FileLock, LockableFile, has_no_locks, is_locked, network_file_system};
+pub(crate) use pool::DescriptorPool;
 pub(crate) use real::RealFile;
 pub use real::RealStorage;
 
@@ -133,6 +136,10 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     }
     /// Makes sure that the first `len` bytes have their space on the disk; a shorter file grows.
     fn allocate(&self, len: u64) -> io::Result<()>;
+    /// Cuts the file at `len`, which is no more than it has.
+    fn cut(&self, _len: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
     /// Makes the bytes and the length durable. After an error nothing can be said of what was
     /// written since the last sync, not even if a second call succeeds.
     fn sync(&self) -> io::Result<()>;
@@ -153,6 +160,35 @@ pub trait StorageFile: fmt::Debug + Send + Sync {
     /// Maps `len` bytes at `offset`; past the end of the file, a touch is a fault until the file
     /// has grown.
     fn map(&self, offset: u64, len: usize, mode: MapMode) -> io::Result<Mapping>;
-    /// The real file, for advice to the kernel; none in a simulation.
-    fn os_file(&self) -> Option<&File>;
+    /// The real file, for advice to the kernel; none in a simulation, or where it can't be had now.
+    fn os_file(&self) -> Option<OsFile<'_>>;
+    /// As `os_file`, of a file that is held by the result.
+    fn shared_os_file(self: Arc<Self>) -> Option<OsFile<'static>> {
+        None
+    }
+    /// Whether there is a real file.
+    fn is_real(&self) -> bool {
+        self.os_file().is_some()
+    }
+}
+
+/// A real file, open for as long as this lives.
+#[derive(Debug)]
+pub struct OsFile<'a>(Held<'a>);
+
+#[derive(Debug)]
+enum Held<'a> {
+    Lent(&'a File),
+    Shared(Arc<RealFile>),
+}
+
+impl Deref for OsFile<'_> {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        match &self.0 {
+            Held::Lent(file) => file,
+            Held::Shared(file) => &file.0,
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{FileInfo, FileKind, Storage, StorageFile};
+use super::{FileInfo, FileKind, Held, OsFile, Storage, StorageFile};
 use crate::map::mapping::{MapMode, Mapping};
 use crate::map::os;
 use crate::map::region::Region;
@@ -107,6 +107,10 @@ impl StorageFile for RealFile {
         os::allocate(&self.0, len)
     }
 
+    fn cut(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
     fn fill_holes(&self, len: u64) -> io::Result<()> {
         os::fill_holes(&self.0, len)
     }
@@ -144,7 +148,11 @@ impl StorageFile for RealFile {
         Mapping::of_file(&self.0, offset, len, mode)
     }
 
-    fn os_file(&self) -> Option<&File> {
-        Some(&self.0)
+    fn os_file(&self) -> Option<OsFile<'_>> {
+        Some(OsFile(Held::Lent(&self.0)))
+    }
+
+    fn shared_os_file(self: Arc<Self>) -> Option<OsFile<'static>> {
+        Some(OsFile(Held::Shared(self)))
     }
 }

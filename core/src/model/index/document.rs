@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::not_plain;
+use crate::map::not_plain;
 use crate::model::fault::Fault;
 use crate::model::json::{self, PassOver, Text};
 use crate::model::metadata::{Metadata, MetadataKind};

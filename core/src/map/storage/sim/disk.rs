@@ -40,6 +40,10 @@ pub(super) enum Call {
         inode: u64,
         len: u64,
     },
+    Cut {
+        inode: u64,
+        len: u64,
+    },
     Sync {
         inode: u64,
     },
@@ -66,6 +70,7 @@ impl fmt::Display for Call {
                 bytes,
             } => write!(f, "write {} bytes at {offset} of file {inode}", bytes.len()),
             Call::Allocate { inode, len } => write!(f, "allocate {len} bytes of file {inode}"),
+            Call::Cut { inode, len } => write!(f, "cut file {inode} at {len}"),
             Call::Sync { inode } => write!(f, "sync file {inode}"),
             Call::Rename { from, to, .. } => {
                 write!(f, "rename '{}' to '{}'", from.display(), to.display())
@@ -188,6 +193,11 @@ impl Disk {
                 self.inode_mut(inode)?.change(Change::Extend { len });
                 Ok(())
             }
+            Call::Cut { inode, len } => {
+                let len = check_size(len)?;
+                self.inode_mut(inode)?.change(Change::Cut { len });
+                Ok(())
+            }
             Call::Sync { inode } => {
                 let ignored = self.ignore_sync;
                 let inode = self.inode_mut(inode)?;
@@ -217,6 +227,7 @@ impl Disk {
                 }
             }
             Call::Create { .. }
+            | Call::Cut { .. }
             | Call::Rename { .. }
             | Call::Remove { .. }
             | Call::SyncFolder { .. } => {}

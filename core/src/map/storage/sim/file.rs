@@ -1,7 +1,6 @@
 //! An open file of the simulated disk.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex};
@@ -10,7 +9,7 @@ use super::disk::{Call, Disk};
 use super::lock;
 use crate::map::mapping::{MapMode, Mapping};
 use crate::map::region::Region;
-use crate::map::storage::{FileId, FileInfo, FileKind, StorageFile};
+use crate::map::storage::{FileId, FileInfo, FileKind, OsFile, StorageFile};
 
 /// Stays good when its name is removed or given to another file, as a descriptor does.
 pub(super) struct SimFile {
@@ -100,6 +99,12 @@ impl StorageFile for SimFile {
         lock(&self.disk).call(Call::Allocate { inode, len })
     }
 
+    fn cut(&self, len: u64) -> io::Result<()> {
+        self.check_writable()?;
+        let inode = self.inode;
+        lock(&self.disk).call(Call::Cut { inode, len })
+    }
+
     fn sync(&self) -> io::Result<()> {
         let inode = self.inode;
         lock(&self.disk).call(Call::Sync { inode })
@@ -136,7 +141,7 @@ impl StorageFile for SimFile {
         }
     }
 
-    fn os_file(&self) -> Option<&File> {
+    fn os_file(&self) -> Option<OsFile<'_>> {
         None
     }
 }

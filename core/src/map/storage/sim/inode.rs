@@ -15,13 +15,14 @@ pub(super) enum Share {
 pub(super) enum Change {
     Write { offset: usize, bytes: Vec<u8> },
     Extend { len: usize },
+    Cut { len: usize },
 }
 
 impl Change {
     fn end(&self) -> usize {
         match self {
             Change::Write { offset, bytes } => offset.saturating_add(bytes.len()),
-            Change::Extend { len } => *len,
+            Change::Extend { len } | Change::Cut { len } => *len,
         }
     }
 
@@ -29,6 +30,7 @@ impl Change {
         match self {
             Change::Write { offset, bytes } => overlay(to, *offset, bytes),
             Change::Extend { len } => extend(to, *len),
+            Change::Cut { len } => to.truncate(*len),
         }
     }
 }
@@ -126,14 +128,22 @@ impl Inode {
             if *state == State::Durable {
                 let written = match change {
                     Change::Write { offset, .. } => *offset,
-                    Change::Extend { len } => *len,
+                    Change::Extend { len } | Change::Cut { len } => *len,
                 };
                 let end = written.min(bytes.len());
                 if let (true, Some(hole)) = (is_stale, bytes.get_mut(least..end)) {
                     hole.fill(0);
                 }
                 change.apply(&mut bytes);
-                least = least.max(change.end());
+                least = match change {
+                    Change::Cut { len } => least.min(*len),
+                    _ => least.max(change.end()),
+                };
+            } else if let Change::Cut { len } = change {
+                if is_cut(data, rng) {
+                    bytes.truncate(*len);
+                    least = least.min(*len);
+                }
             } else if let Change::Write { offset, bytes: new } = change {
                 tear(&mut bytes, *offset, new, data, rng);
             }
@@ -141,9 +151,10 @@ impl Inode {
         (bytes, least)
     }
 
-    /// Lengths never shrink here, so the true one lies between the durable and the live one.
+    /// The true length lies between the durable and the live one. After a cut that isn't durable it
+    /// may be the one before.
     fn surviving_length(&self, least: usize, data: usize, share: Share, rng: &mut Rng) -> usize {
-        let most = self.live.len();
+        let most = self.live.len().max(least);
         match share {
             Share::Nothing => least,
             Share::Everything => most,
@@ -158,6 +169,15 @@ impl Inode {
                 _ => least.saturating_add(rng.up_to(most.saturating_sub(least))),
             },
         }
+    }
+}
+
+/// Whether a cut that wasn't synced has reached the disk.
+fn is_cut(share: Share, rng: &mut Rng) -> bool {
+    match share {
+        Share::Nothing => false,
+        Share::Everything => true,
+        Share::Chance => rng.coin(),
     }
 }
 

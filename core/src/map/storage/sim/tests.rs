@@ -254,3 +254,34 @@ fn what_grew_unwritten_may_be_what_another_file_had() {
     assert_eq!(found.into_iter().collect::<Vec<_>>(), [0, 2, 7]);
     assert!(images.iter().all(|image| image[..512] == [1; 512]));
 }
+
+#[test]
+fn a_cut_is_durable_with_a_sync() {
+    let sim = SimStorage::new();
+    let path = Path::new("/data/file");
+    sim.put_durable(path, &[7; 2000]);
+    let Ok(file) = sim.open_to_write(path) else {
+        panic!("the file is there");
+    };
+    assert!(file.cut(600).is_ok());
+    assert_eq!(sim.contents(path), Some(vec![7; 600]));
+    // Nothing unsynced survives, or everything.
+    assert_eq!(sim.crash(0).contents(path), Some(vec![7; 2000]));
+    assert_eq!(sim.crash(1).contents(path), Some(vec![7; 600]));
+    assert!(file.write_all_at(&[8; 10], 1000).is_ok());
+    for seed in 0..50 {
+        let Some(found) = sim.crash(seed).contents(path) else {
+            panic!("the file is durable");
+        };
+        assert!([600, 1010, 2000].contains(&found.len()) || found.len() < 2000);
+        assert!(found.iter().take(600).all(|&byte| byte == 7));
+    }
+    assert!(file.sync().is_ok());
+    let mut whole = vec![7; 600];
+    whole.resize(1000, 0);
+    whole.resize(1010, 8);
+    for seed in 0..50 {
+        assert_eq!(sim.crash(seed).contents(path).as_ref(), Some(&whole));
+    }
+    assert_eq!(sim.trace()[0], "cut file 1 at 600");
+}
