@@ -1,7 +1,7 @@
 //! Which tensors a record has.
 
 use super::error::{Error, Result};
-use super::rrec;
+use super::rrec::format;
 use crate::dtype::DType;
 
 /// The shapes that a field can have.
@@ -22,6 +22,8 @@ pub struct Field {
     pub dtype: Option<DType>,
     /// Its shape.
     pub shape: FieldShape,
+    /// Whether it is bytes that mean what the user says: u8 in one dimension of any size.
+    pub is_bytes: bool,
 }
 
 /// The tensors of a record, in their order.
@@ -65,23 +67,55 @@ impl Schema {
         Err(Error::Schema { why })
     }
 
+    /// Fields whose names are known to be sound.
+    pub(super) fn of_fields(fields: impl IntoIterator<Item = Field>) -> Schema {
+        Schema {
+            fields: fields.into_iter().collect(),
+        }
+    }
+
+    /// The number of the field called `name`.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.name == name)
+    }
+
     /// Two fields with rrec version 1's names.
-    pub(super) fn of_rrec(shapes: [(Option<DType>, FieldShape); rrec::FIELDS]) -> Schema {
-        let fields = rrec::FIELD_NAMES
+    pub(super) fn of_rrec(shapes: [(Option<DType>, FieldShape); format::FIELDS]) -> Schema {
+        let fields = format::FIELD_NAMES
             .iter()
             .zip(shapes)
             .map(|(name, (dtype, shape))| Field {
                 name: (*name).to_owned(),
                 dtype,
                 shape,
+                is_bytes: false,
             });
-        Schema {
-            fields: fields.collect(),
-        }
+        Schema::of_fields(fields)
     }
 }
 
 impl Field {
+    /// A field of this dtype and these dimensions; a negative one stands for any size.
+    #[must_use]
+    pub fn new(name: &str, dtype: DType, dims: &[i64]) -> Field {
+        Field {
+            name: name.to_owned(),
+            dtype: Some(dtype),
+            shape: FieldShape::Dims(dims.to_vec()),
+            is_bytes: false,
+        }
+    }
+
+    /// A field of bytes, any number of them, that mean what the user says.
+    #[must_use]
+    pub fn bytes(name: &str) -> Field {
+        Field {
+            is_bytes: true,
+            ..Field::new(name, DType::U8, &[-1])
+        }
+    }
+
     /// Whether a tensor of this dtype and these dimensions can be this field.
     #[must_use]
     pub fn takes(&self, dtype: DType, dims: &[u32]) -> bool {

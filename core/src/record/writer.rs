@@ -1,86 +1,172 @@
-//! Records written to a temporary that becomes the file when it is finished.
+//! Writing records, whatever the format.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::arec::{ArecOptions, ArecWriter, Layout, Limits, set_entry};
 use super::error::{Error, Result};
-use super::rrec::{self, ENTRY_BYTES, Entry, FIELDS, Header};
-use crate::dtype::DType;
-use crate::map::{self, Origin, Publication, Storage};
+use super::rrec::RrecWriter;
+use super::schema::{Field, Schema};
+use super::set::SetWriter;
+use crate::map::{Origin, Publication, Storage};
 use crate::tensor::TensorView;
 
-/// Writes go out in multiples of this, at multiples of this, so that the page cache keeps them in
-/// large folios.
-const WRITE: usize = 4 << 20;
-
-/// A tensor from this size on is written from where it lies, not through the buffer.
-const DIRECT: u64 = WRITE as u64;
-
-/// Writes a record file. Nothing appears at the path before [`RecordWriter::finish`]; dropped
-/// before, the writer leaves nothing.
-pub struct RecordWriter {
-    publication: Publication,
-    /// What isn't written yet, from byte `written` of the file on.
-    buffer: Vec<u8>,
-    written: u64,
-    index: Vec<Entry>,
-    state: State,
+/// The formats that are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecordFormat {
+    /// rrec version 1, for those who have readers of it.
+    Rrec1,
+    /// The library's own.
+    #[default]
+    Arec,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Open,
-    Finished,
-    Poisoned,
+/// How records are written. All but the format and `replace` is for arec.
+#[derive(Clone, Debug)]
+pub struct WriterOptions {
+    /// The format.
+    pub format: RecordFormat,
+    /// Whether a file that stands at the path is replaced, or refused.
+    pub replace: bool,
+    /// The fields, each with a dtype and dimensions. None for those of the first record: all of
+    /// them fixed, called "field0", "field1" and so on.
+    pub schema: Option<Schema>,
+    /// How the file is laid out.
+    pub arec: ArecOptions,
+    /// Not 0: a set of shards of at most about so many bytes each, whose manifest is at the path.
+    pub shard_bytes: u64,
+    /// Whether what was written stays where the writer fails or is dropped unfinished.
+    pub keep_unfinished: bool,
+}
+
+impl Default for WriterOptions {
+    fn default() -> WriterOptions {
+        WriterOptions {
+            format: RecordFormat::default(),
+            replace: true,
+            schema: None,
+            arec: ArecOptions::default(),
+            shard_bytes: 0,
+            keep_unfinished: false,
+        }
+    }
+}
+
+/// Writes records to a file, or a set of files. Nothing appears at the path before
+/// [`RecordWriter::finish`]; dropped before, the writer leaves nothing, unless it was to keep what
+/// is unfinished.
+pub struct RecordWriter {
+    target: Target,
+}
+
+enum Target {
+    Rrec(RrecWriter),
+    /// A file whose fields the first record will tell.
+    Waiting(Box<Waiting>),
+    Arec(Box<ArecWriter>),
+    Set(Box<SetWriter>),
+}
+
+struct Waiting {
+    /// None for a set, and after a failure.
+    publication: Option<Publication>,
+    storage: Arc<dyn Storage>,
+    path: PathBuf,
+    options: WriterOptions,
+    metadata: Vec<(String, Vec<u8>)>,
 }
 
 impl RecordWriter {
-    /// Starts a file that will appear at `path`, replacing what stands there if `replace` is set.
+    /// Starts a file, or a set, that will appear at `path`.
     ///
     /// # Errors
-    /// Those of [`Publication::create`]; memory.
-    pub fn create(storage: Arc<dyn Storage>, path: &Path, replace: bool) -> Result<RecordWriter> {
-        let publication = Publication::create(storage, path, replace)?;
-        let mut writer = RecordWriter {
-            publication,
-            buffer: Vec::new(),
-            written: 0,
-            index: Vec::new(),
-            state: State::Open,
+    /// [`Error::FormatLacks`], [`Error::Schema`], [`Error::Layout`], those of
+    /// [`Publication::create`]; memory.
+    pub fn create(
+        storage: Arc<dyn Storage>,
+        path: &Path,
+        options: &WriterOptions,
+    ) -> Result<RecordWriter> {
+        let target = match (options.format, &options.schema) {
+            (RecordFormat::Rrec1, _) => {
+                check_rrec(options)?;
+                Target::Rrec(RrecWriter::create(storage, path, options.replace)?)
+            }
+            (RecordFormat::Arec, None) => Target::Waiting(Waiting::new(storage, path, options)?),
+            (RecordFormat::Arec, Some(schema)) if options.shard_bytes > 0 => {
+                let writer = SetWriter::create(storage, path, schema, options)?;
+                Target::Set(Box::new(writer))
+            }
+            (RecordFormat::Arec, Some(schema)) => {
+                let publication = Publication::create(storage, path, options.replace)?;
+                let writer = ArecWriter::begin(publication, schema, options)?;
+                Target::Arec(Box::new(writer))
+            }
         };
-        writer.reserve(2 * WRITE)?;
-        writer
-            .buffer
-            .extend_from_slice(&Header::UNFINISHED.encode());
-        // Written again with what follows; until then the temporary says what it is.
-        writer.publication.write(&Header::UNFINISHED.encode(), 0)?;
-        Ok(writer)
+        Ok(RecordWriter { target })
+    }
+
+    /// Starts shards that [`RecordWriter::finish`] adds to the set whose manifest is at `path`. Its
+    /// fields are the set's; a schema in the options must be the same. `options.shard_bytes` 0 makes
+    /// one shard.
+    ///
+    /// # Errors
+    /// Those of reading a manifest; as [`RecordWriter::create`].
+    pub fn append_to(
+        storage: Arc<dyn Storage>,
+        path: &Path,
+        options: &WriterOptions,
+    ) -> Result<RecordWriter> {
+        if options.format == RecordFormat::Rrec1 {
+            return Err(Error::FormatLacks { what: "sets" });
+        }
+        let writer = SetWriter::append_to(storage, path, options)?;
+        Ok(RecordWriter {
+            target: Target::Set(Box::new(writer)),
+        })
     }
 
     /// The records appended so far.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.index.len() as u64
+        match &self.target {
+            Target::Rrec(writer) => writer.count(),
+            Target::Waiting(_) => 0,
+            Target::Arec(writer) => writer.count(),
+            Target::Set(writer) => writer.count(),
+        }
     }
 
-    /// Where the unfinished file is.
+    /// Where the unfinished file is: of a set, the shard that is being written. None before the
+    /// first shard.
     #[must_use]
-    pub fn temporary(&self) -> &Path {
-        self.publication.temporary()
+    pub fn temporary(&self) -> Option<&Path> {
+        match &self.target {
+            Target::Rrec(writer) => Some(writer.temporary()),
+            Target::Waiting(waiting) => waiting.publication.as_ref().map(Publication::temporary),
+            Target::Arec(writer) => Some(writer.temporary()),
+            Target::Set(writer) => writer.temporary(),
+        }
     }
 
-    /// Appends one record: input and target. What the format can't hold is refused and leaves the
-    /// writer as it was; a failed write poisons it.
+    /// Appends one record, a tensor for each field. What the fields can't hold is refused and leaves
+    /// the writer as it was; a failed write poisons it.
     ///
     /// # Errors
-    /// [`Error::Schema`], [`Error::FormatDType`], [`Error::FormatShape`], [`Error::Closed`],
-    /// those of [`Publication::write`].
+    /// [`Error::Refused`], [`Error::Closed`], memory, those of [`Publication::write`].
     pub fn append(&mut self, tensors: &[TensorView<'_>]) -> Result<()> {
-        self.check_open()?;
-        let pair = pair(tensors).and_then(|pair| check(&pair).map(|()| pair));
-        let pair = pair.map_err(|error| self.refused(error))?;
-        self.append_checked(&pair)
+        if let Target::Waiting(waiting) = &mut self.target {
+            let schema = schema_of(tensors, 0)?;
+            self.target = waiting.begin(&schema)?;
+        }
+        match &mut self.target {
+            Target::Rrec(writer) => writer.append(tensors),
+            Target::Waiting(_) => Ok(()),
+            // A file by itself takes any number.
+            Target::Arec(writer) => writer.append(tensors).map(|_| ()),
+            Target::Set(writer) => writer.append(tensors),
+        }
     }
 
     /// Appends as many records as the columns have rows: record i is row i of each column. The
@@ -89,279 +175,149 @@ impl RecordWriter {
     /// # Errors
     /// As [`RecordWriter::append`].
     pub fn append_batch(&mut self, columns: &[TensorView<'_>]) -> Result<()> {
-        self.check_open()?;
-        let (columns, rows) = check_columns(columns).map_err(|error| self.refused(error))?;
-        for row in 0..rows {
-            let [input, target] = columns.map(|column| column.row(row));
-            let (Some(input), Some(target)) = (input, target) else {
-                let why = format!("the columns have no row {row}");
-                return Err(Error::Schema { why });
-            };
-            if let Err(error) = self.append_checked(&[input, target]) {
-                // Some rows are in and some are not: nobody could go on from there.
-                self.state = State::Poisoned;
-                return Err(error);
-            }
+        if let Target::Waiting(waiting) = &mut self.target {
+            let schema = schema_of(columns, 1)?;
+            self.target = waiting.begin(&schema)?;
         }
-        Ok(())
-    }
-
-    fn refused(&self, error: Error) -> Error {
-        Error::Refused {
-            origin: self.origin(),
-            index: self.count(),
-            source: Box::new(error),
+        match &mut self.target {
+            Target::Rrec(writer) => writer.append_batch(columns),
+            Target::Waiting(_) => Ok(()),
+            Target::Arec(writer) => writer.append_rows(columns, 0).map(|_| ()),
+            Target::Set(writer) => writer.append_batch(columns),
         }
     }
 
-    fn append_checked(&mut self, pair: &[TensorView<'_>; FIELDS]) -> Result<()> {
-        let room = pair.iter().map(buffered_bytes).sum::<usize>();
-        self.reserve(room)?;
-        let offset = self.position();
-        for tensor in pair {
-            if let Err(error) = self.put(tensor) {
-                self.state = State::Poisoned;
-                return Err(error);
-            }
-        }
-        self.index.push(Entry {
-            offset,
-            length: self.position() - offset,
-        });
-        self.drain(WRITE)
-    }
-
-    /// Appends a record in the format's own bytes, given in pieces.
-    pub(super) fn append_encoded(
-        &mut self,
-        length: u64,
-        mut piece: impl FnMut(u64, &mut Vec<u8>) -> Result<()>,
-    ) -> Result<()> {
-        self.check_open()?;
-        self.reserve(WRITE)?;
-        let offset = self.position();
-        while self.position() - offset < length {
-            let before = self.buffer.len();
-            let done = self.position() - offset;
-            if let Err(error) = piece(done, &mut self.buffer) {
-                self.state = State::Poisoned;
-                return Err(error);
-            }
-            debug_assert!(self.buffer.len() > before);
-            self.drain(WRITE)?;
-        }
-        self.index.push(Entry { offset, length });
-        Ok(())
-    }
-
-    /// Writes what is left and the index, patches the header, and publishes the file durably.
-    /// Done, or failed, the writer can only be closed.
+    /// Sets a key's value, which the finished file, or the set's manifest, tells again.
     ///
     /// # Errors
-    /// [`Error::Closed`]; those of [`Publication::write`] and [`Publication::publish`].
+    /// [`Error::FormatLacks`], [`Error::Metadata`], [`Error::Closed`].
+    pub fn set_metadata(&mut self, key: &str, value: &[u8]) -> Result<()> {
+        match &mut self.target {
+            Target::Rrec(_) => Err(Error::FormatLacks { what: "metadata" }),
+            Target::Waiting(waiting) => set_entry(&mut waiting.metadata, key, value),
+            Target::Arec(writer) => writer.set_metadata(key, value),
+            Target::Set(writer) => writer.set_metadata(key, value),
+        }
+    }
+
+    /// Makes all that was appended recoverable, also after a power cut.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], memory, those of [`Publication::write`].
+    pub fn sync(&mut self) -> Result<()> {
+        match &mut self.target {
+            Target::Rrec(writer) => writer.sync(),
+            Target::Waiting(_) => Ok(()),
+            Target::Arec(writer) => writer.sync(),
+            Target::Set(writer) => writer.sync(),
+        }
+    }
+
+    /// Writes what is left and publishes the file, or the set, durably. Done, or failed, the writer
+    /// can only be closed.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]; [`Error::Schema`] where nobody has told the fields; those of
+    /// [`Publication::write`] and [`Publication::publish`].
     pub fn finish(&mut self) -> Result<()> {
-        self.check_open()?;
-        // Whatever happens now, there is no second try: a failed sync can't be repeated.
-        self.state = State::Poisoned;
-        let index_offset = self.position();
-        self.drain(1)?;
-        for entries in self.index.chunks(WRITE / ENTRY_BYTES as usize) {
-            self.buffer.clear();
-            self.buffer
-                .extend(entries.iter().flat_map(|entry| entry.encode()));
-            self.publication.write(&self.buffer, self.written)?;
-            self.written += self.buffer.len() as u64;
+        match &mut self.target {
+            Target::Rrec(writer) => writer.finish(),
+            Target::Waiting(_) => Err(Error::Schema {
+                why: "there are no records and no schema that could tell the fields".to_owned(),
+            }),
+            Target::Arec(writer) => writer.finish(),
+            Target::Set(writer) => writer.finish(),
         }
-        // A header that names an index says that all before it is there: also after a power cut,
-        // and also of the temporary, which may be all that is left then.
-        self.publication.sync()?;
-        let header = Header {
-            records: self.count(),
-            index_offset,
+    }
+}
+
+impl Waiting {
+    fn new(
+        storage: Arc<dyn Storage>,
+        path: &Path,
+        options: &WriterOptions,
+    ) -> Result<Box<Waiting>> {
+        let publication = if options.shard_bytes > 0 {
+            SetWriter::check_path(&storage, path, options.replace)?;
+            None
+        } else {
+            let storage = Arc::clone(&storage);
+            Some(Publication::create(storage, path, options.replace)?)
         };
-        self.publication.write(&header.encode(), 0)?;
-        self.publication.publish()?;
-        self.state = State::Finished;
-        self.buffer = Vec::new();
-        Ok(())
+        Ok(Box::new(Waiting {
+            publication,
+            storage,
+            path: path.to_owned(),
+            options: options.clone(),
+            metadata: Vec::new(),
+        }))
     }
 
-    /// The file's length so far.
-    fn position(&self) -> u64 {
-        self.written + self.buffer.len() as u64
-    }
-
-    fn put(&mut self, tensor: &TensorView<'_>) -> Result<()> {
-        let tag = rrec::tag_of_dtype(tensor.dtype()).unwrap_or(u32::MAX);
-        let ndim = tensor.shape().ndim() as u32;
-        self.buffer.extend_from_slice(&ndim.to_le_bytes());
-        for &dim in tensor.shape().dims() {
-            self.buffer.extend_from_slice(&(dim as u32).to_le_bytes());
-        }
-        self.buffer.extend_from_slice(&tag.to_le_bytes());
-        self.put_elements(tensor)?;
-        let padding = tensor.bytes().wrapping_neg() % 4;
-        self.buffer.extend((0..padding).map(|_| 0));
-        Ok(())
-    }
-
-    /// Puts elements through the buffer, many strided ones part by part so that it stays small,
-    /// or straight from where they lie side by side.
-    fn put_elements(&mut self, tensor: &TensorView<'_>) -> Result<()> {
-        let bytes = tensor.bytes();
-        if bytes < DIRECT {
-            if !tensor.append_to(&mut self.buffer) {
-                return Err(self.out_of_memory(bytes));
+    fn begin(&mut self, schema: &Schema) -> Result<Target> {
+        let options = &self.options;
+        let mut target = if options.shard_bytes > 0 {
+            let storage = Arc::clone(&self.storage);
+            Target::Set(Box::new(SetWriter::create(
+                storage, &self.path, schema, options,
+            )?))
+        } else {
+            let layout = Layout::plan(schema, &options.arec)?;
+            let Some(publication) = self.publication.take() else {
+                return Err(Error::Closed {
+                    origin: Origin::Path(self.path.clone()),
+                    why: "failed earlier",
+                    poisoned: true,
+                });
+            };
+            let keep = options.keep_unfinished;
+            let writer = ArecWriter::start(publication, layout, keep, Limits::default())?;
+            Target::Arec(Box::new(writer))
+        };
+        for (key, value) in &self.metadata {
+            match &mut target {
+                Target::Arec(writer) => writer.set_metadata(key, value)?,
+                Target::Set(writer) => writer.set_metadata(key, value)?,
+                Target::Rrec(_) | Target::Waiting(_) => {}
             }
-            return self.drain(WRITE);
         }
-        if let Some(bytes) = tensor.dense() {
-            self.drain(1)?;
-            self.publication.write(bytes, self.written)?;
-            self.written += bytes.len() as u64;
-            return Ok(());
-        }
+        Ok(target)
+    }
+}
+
+/// The fields of a record of tensors like these without their first `axes` dimensions.
+fn schema_of(tensors: &[TensorView<'_>], axes: usize) -> Result<Schema> {
+    let mut schema = Schema::new();
+    for (number, tensor) in tensors.iter().enumerate() {
+        let name = format!("field{number}");
         let shape = tensor.shape();
-        let rows = shape.dims().first().map_or(1, |rows| rows.cast_unsigned());
-        let row_bytes = (bytes / rows).max(1);
-        // As many rows at once as stay below DIRECT; a longer row is taken apart in its turn.
-        let at_once = ((DIRECT - 1) / row_bytes).max(1);
-        let mut first = 0;
-        while first < rows {
-            let count = at_once.min(rows - first);
-            let part = if count == 1 {
-                tensor.row(first)
-            } else {
-                tensor.rows(first, count)
-            };
-            let Some(part) = part else {
-                return Err(self.out_of_memory(bytes));
-            };
-            self.put_elements(&part)?;
-            first += count;
-        }
-        Ok(())
+        let dims = shape.dims().get(axes..).unwrap_or_default();
+        schema.add(Field::new(&name, tensor.dtype(), dims))?;
     }
-
-    /// Writes out the buffer once it holds `least` bytes: whole write units, so that all but the
-    /// first write after a direct one stay aligned, or everything if `least` is 1.
-    fn drain(&mut self, least: usize) -> Result<()> {
-        if self.buffer.len() < least {
-            return Ok(());
-        }
-        let unaligned = (self.position() % WRITE as u64) as usize;
-        let keep = if least == 1 || unaligned > self.buffer.len() {
-            0
-        } else {
-            unaligned
-        };
-        let write = self.buffer.len() - keep;
-        let out = self.buffer.get(..write).unwrap_or_default();
-        if let Err(error) = self.publication.write(out, self.written) {
-            self.state = State::Poisoned;
-            return Err(error.into());
-        }
-        self.written += write as u64;
-        self.buffer.drain(..write);
-        Ok(())
-    }
-
-    /// Makes room for so many more bytes in the buffer and one more index entry, so that what
-    /// follows can't run out of memory half way.
-    fn reserve(&mut self, bytes: usize) -> Result<()> {
-        let room = self.buffer.try_reserve(bytes).is_ok() && self.index.try_reserve(1).is_ok();
-        if room {
-            Ok(())
-        } else {
-            Err(self.out_of_memory(bytes as u64))
-        }
-    }
-
-    fn out_of_memory(&self, bytes: u64) -> Error {
-        map::Error::OutOfMemory {
-            bytes,
-            origin: self.origin(),
-        }
-        .into()
-    }
-
-    fn origin(&self) -> Origin {
-        Origin::Path(self.publication.path().to_owned())
-    }
-
-    fn check_open(&self) -> Result<()> {
-        let (why, poisoned) = match self.state {
-            State::Open => return Ok(self.publication.check_open()?),
-            State::Finished => ("has finished", false),
-            State::Poisoned => ("failed earlier", true),
-        };
-        Err(Error::Closed {
-            origin: self.origin(),
-            why,
-            poisoned,
-        })
-    }
+    Ok(schema)
 }
 
-/// The most bytes that a tensor takes in the buffer at once, head and padding included.
-fn buffered_bytes(tensor: &TensorView<'_>) -> usize {
-    64 + tensor.bytes().min(DIRECT) as usize
-}
-
-fn pair<'a>(tensors: &[TensorView<'a>]) -> Result<[TensorView<'a>; FIELDS]> {
-    tensors.try_into().map_err(|_| Error::Schema {
-        why: format!(
-            "rrec version 1 has {FIELDS} tensors a record, not {}",
-            tensors.len()
-        ),
-    })
-}
-
-/// Checks that the format can hold the tensors.
-fn check(pair: &[TensorView<'_>; FIELDS]) -> Result<()> {
-    for (field, tensor) in pair.iter().enumerate() {
-        check_field(field, tensor.dtype(), tensor.shape().dims())?;
-    }
-    Ok(())
-}
-
-/// The columns, and how many rows each has.
-fn check_columns<'a>(columns: &[TensorView<'a>]) -> Result<([TensorView<'a>; FIELDS], u64)> {
-    let columns = pair(columns)?;
-    let mut rows = None;
-    for (field, column) in columns.iter().enumerate() {
-        let shape = column.shape();
-        let Some((&own, dims)) = shape.dims().split_first() else {
-            let why = "a column needs a first dimension, the number of records".to_owned();
-            return Err(Error::FormatShape { field, why });
-        };
-        // All rows of a column are alike, and fit or don't whatever their number.
-        check_field(field, column.dtype(), dims)?;
-        if let Some(rows) = rows.filter(|&rows| rows != own) {
-            let why = format!("the column has {own} rows, the one before it {rows}");
-            return Err(Error::FormatShape { field, why });
-        }
-        rows = Some(own);
-    }
-    Ok((columns, rows.unwrap_or(0).cast_unsigned()))
-}
-
-fn check_field(field: usize, dtype: DType, dims: &[i64]) -> Result<()> {
-    if rrec::tag_of_dtype(dtype).is_none() {
-        return Err(Error::FormatDType { field, dtype });
-    }
-    match dims.iter().find(|&&dim| u32::try_from(dim).is_err()) {
-        Some(dim) => {
-            let why = format!("dimension {dim} doesn't fit the 32 bits that rrec gives it");
-            Err(Error::FormatShape { field, why })
-        }
-        None => Ok(()),
-    }
+fn check_rrec(options: &WriterOptions) -> Result<()> {
+    let what = if options.shard_bytes > 0 {
+        "sets"
+    } else if options.schema.is_some() {
+        "schemas"
+    } else if options.keep_unfinished {
+        "unfinished files that are kept"
+    } else if options.arec != ArecOptions::default() {
+        "alignments and blocks"
+    } else {
+        return Ok(());
+    };
+    Err(Error::FormatLacks { what })
 }
 
 impl fmt::Debug for RecordWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.publication.path().display();
-        write!(f, "RecordWriter('{path}', {} records)", self.count())
+        match &self.target {
+            Target::Rrec(writer) => writer.fmt(f),
+            Target::Waiting(waiting) => write!(f, "RecordWriter('{}')", waiting.path.display()),
+            Target::Arec(writer) => writer.fmt(f),
+            Target::Set(writer) => writer.fmt(f),
+        }
     }
 }

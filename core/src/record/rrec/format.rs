@@ -9,16 +9,16 @@
 #![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 #![deny(clippy::indexing_slicing)]
 
-use super::error::{Error, Result};
 use crate::dtype::DType;
 use crate::map::{self, Data, Fetch, Origin, Window};
+use crate::record::error::{Error, Result};
 use crate::tensor::{MAX_DIMS, Shape};
 
 /// The tensors of a record: input and target.
 pub const FIELDS: usize = 2;
 
 /// What rumus calls them.
-pub(super) const FIELD_NAMES: [&str; FIELDS] = ["input", "target"];
+pub(in crate::record) const FIELD_NAMES: [&str; FIELDS] = ["input", "target"];
 
 const HEADER_LEN: usize = 64;
 pub(super) const HEADER_BYTES: u64 = HEADER_LEN as u64;
@@ -87,6 +87,7 @@ impl Header {
         if version != VERSION {
             return Err(Error::Version {
                 origin: origin(),
+                format: "rrec",
                 version,
             });
         }
@@ -109,9 +110,10 @@ impl Header {
         // No index lies there: the writer never got so far, or died over these very bytes.
         if self.index_offset == Header::UNFINISHED.index_offset {
             let bytes = data.len().saturating_sub(HEADER_BYTES);
+            let why = format!("its header names no index, and {bytes} bytes follow it");
             return Err(Error::Unfinished {
                 origin: origin(),
-                bytes,
+                why,
             });
         }
         let malformed = |offset, why| {
@@ -374,12 +376,6 @@ impl TensorHead {
     /// The shape; none where it has more dimensions than [`MAX_DIMS`].
     pub(super) fn shape(&self) -> Option<Shape> {
         self.dims().map(Shape::from_u32)
-    }
-
-    /// Whether another tensor has the same dtype and shape; asked only of those with a shape.
-    #[inline]
-    pub(super) fn is_alike(&self, other: &TensorHead) -> bool {
-        self.dtype == other.dtype && self.dims() == other.dims()
     }
 
     /// Dimension `axis`, which must be below `ndim`.

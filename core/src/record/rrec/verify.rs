@@ -3,11 +3,11 @@
 #![deny(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
 #![deny(clippy::indexing_slicing)]
 
-use super::error::{Error, Result};
-use super::reader::RecordReader;
-use super::rrec::HEADER_BYTES;
-use super::{Pace, Progress};
+use super::format::HEADER_BYTES;
+use super::reader::RrecReader;
 use crate::map::Window;
+use crate::record::error::{Error, Result};
+use crate::record::{Pace, Progress};
 
 /// What a verification found.
 #[derive(Debug, Default)]
@@ -16,16 +16,19 @@ pub struct Verification {
     pub records: u64,
     /// Those that are damaged.
     pub bad_records: u64,
+    /// Other parts of the file that are damaged: columns of the footer, frames and tables of
+    /// blocks. rrec has none that could be told.
+    pub bad_parts: u64,
     /// Bytes of records read.
     pub bytes: u64,
-    /// What is wrong with the first damaged one.
+    /// What is wrong with the first damaged one, or part.
     pub first_bad: Option<Error>,
 }
 
 const WINDOW: usize = 1 << 20;
 const INDEX_WINDOW: usize = 64 << 10;
 
-impl RecordReader {
+impl RrecReader {
     /// Reads every record by pread and checks it. Damaged records are counted and passed over;
     /// what ends the walk is a cut file, a failing disk or `progress`, told records done and in
     /// all.
@@ -77,7 +80,7 @@ impl RecordReader {
     }
 }
 
-impl RecordReader {
+impl RrecReader {
     #[cold]
     fn overlapping(&self, offset: u64, index: u64) -> Error {
         let why = "the records up to this one have more bytes than there are: they overlap";
