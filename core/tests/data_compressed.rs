@@ -11,7 +11,6 @@
 
 mod common;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::mem::MaybeUninit;
 use std::path::Path;
@@ -19,10 +18,10 @@ use std::sync::Arc;
 
 use adit_core::error::{Kind, Report};
 use adit_core::map::{
-    Backend, Data, DataOptions, Error, FileInfo, FileKind, MapMode, Mapping, RealStorage, Region,
-    Storage, StorageFile,
+    Backend, Data, DataOptions, Error, FileInfo, FileKind, MapMode, Mapping, OsFile, RealStorage,
+    Region, Storage, StorageFile,
 };
-use adit_core::record::RecordReader;
+use adit_core::record::RrecReader;
 use common::{Folder, fixture, go_on, noise};
 use flate2::write::GzEncoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
@@ -98,14 +97,14 @@ fn a_packed_set_of_records_is_a_set_of_records() {
                 decompress: Some(1 << 20),
                 ..DataOptions::default()
             };
-            let reader = RecordReader::open(&path, &options).unwrap();
+            let reader = RrecReader::open(&path, &options).unwrap();
             assert_eq!(reader.len(), 8);
             assert!(!reader.data().is_mapped());
             assert_eq!(reader.verify(&mut go_on).unwrap().bad_records, 0);
             // The file may go: nothing is read from it any more.
             reader.data().still_whole().unwrap();
         }
-        let error = RecordReader::open(&path, &DataOptions::default()).unwrap_err();
+        let error = RrecReader::open(&path, &DataOptions::default()).unwrap_err();
         assert_eq!(
             error.kind(),
             Kind::WrongFormat,
@@ -397,7 +396,7 @@ impl StorageFile for FailingFile {
     fn map(&self, offset: u64, len: usize, mode: MapMode) -> io::Result<Mapping> {
         self.file.map(offset, len, mode)
     }
-    fn os_file(&self) -> Option<&File> {
+    fn os_file(&self) -> Option<OsFile<'_>> {
         self.file.os_file()
     }
 }

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 
 /// Ground floor first. Rooms of one floor don't know one another.
 const FLOORS: &[&[&str]] = &[
-    &["error", "dtype"],
+    &["error", "dtype", "json"],
     &["map", "kernel"],
     &["tensor"],
     &["record", "array", "model", "store"],
-    &["loader", "transfer"],
+    &["convert", "loader", "transfer"],
     &["gpu"],
 ];
 

@@ -20,8 +20,8 @@ use adit_core::dtype::DType;
 use adit_core::error::{Kind, Report};
 use adit_core::map::sim::SimStorage;
 use adit_core::map::{DataOptions, Storage};
-use adit_core::record::{Error, RecordReader, RecordWriter, Result, recover};
-use common::{Pair, encode, ends, go_on, noise, read, strided};
+use adit_core::record::{Error, RecordWriter, Result, RrecReader, recover};
+use common::{Pair, create_rrec, encode, ends, go_on, noise, read, strided};
 use crash::{EIO, ENOSPC, Image, Outcome, ensure, explore};
 
 fn path() -> &'static Path {
@@ -59,7 +59,7 @@ fn append(writer: &mut RecordWriter, [input, target]: &Pair) -> Result<()> {
 }
 
 fn write(storage: Arc<dyn Storage>, records: &[Pair]) -> Result<()> {
-    let mut writer = RecordWriter::create(storage, path(), true)?;
+    let mut writer = create_rrec(storage, path(), true)?;
     for pair in records {
         append(&mut writer, pair)?;
     }
@@ -105,7 +105,7 @@ fn temporary(
                 if is_torn(&image.contents(&name).unwrap_or_default(), records) {
                     continue;
                 }
-                if let Ok(reader) = RecordReader::open_in(image, &name, &DataOptions::default()) {
+                if let Ok(reader) = RrecReader::open_in(image, &name, &DataOptions::default()) {
                     ensure(read(&reader) == records, || {
                         format!("{name:?} opens, but has holes")
                     })?;
@@ -136,7 +136,7 @@ fn check_killed(
     let bytes = image.contents(name).unwrap_or_default();
     let size = bytes.len() as u64;
     let is_torn = is_torn(&bytes, records);
-    let opened = RecordReader::open_in(image, name, &DataOptions::default());
+    let opened = RrecReader::open_in(image, name, &DataOptions::default());
     match opened.as_ref().map_err(Report::kind) {
         Ok(reader) => ensure(read(reader) == records, || "opens, but isn't whole".into())?,
         Err(Kind::Unfinished) => {}
@@ -148,7 +148,7 @@ fn check_killed(
     let saved = Path::new("/data/saved.rrec");
     match recover(&storage, name, saved, None, &mut go_on) {
         Ok(recovery) => {
-            let reader = RecordReader::open_in(image, saved, &DataOptions::default());
+            let reader = RrecReader::open_in(image, saved, &DataOptions::default());
             let found = read(&reader.map_err(|error| error.to_string())?);
             let count = found.len();
             ensure(found == records[..count], || "invented records".to_owned())?;
@@ -260,7 +260,7 @@ fn a_failure_poisons_the_writer() {
             let disk = SimStorage::new();
             disk.fail_at(call, errno);
             let storage: Arc<dyn Storage> = Arc::new(disk.clone());
-            let mut writer = RecordWriter::create(storage, path(), true).unwrap();
+            let mut writer = create_rrec(storage, path(), true).unwrap();
             let error = records
                 .iter()
                 .try_for_each(|pair| append(&mut writer, pair))
@@ -291,7 +291,7 @@ fn a_failure_poisons_the_writer() {
 fn a_tensor_larger_than_any_disk_fills_it() {
     let disk = SimStorage::new();
     disk.fail_at(4, ENOSPC);
-    let mut writer = RecordWriter::create(Arc::new(disk.clone()), path(), true).unwrap();
+    let mut writer = create_rrec(Arc::new(disk.clone()), path(), true).unwrap();
     let dims = [3, 715_827_883, 2_147_483_647];
     let huge = strided(&[1, 2], DType::F16, &dims, &[0, 0, 0]).unwrap();
     assert_eq!(huge.bytes(), (1 << 63) - 2);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use adit_core::dtype::DType;
 use adit_core::error::{Kind, Report};
 use adit_core::map::{Backend, DataOptions, Io};
-use adit_core::record::{Error, RecordReader};
+use adit_core::record::{Error, RrecReader};
 use common::{Pair, Tensor, data_of, fixture, gather, go_on, read};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -53,17 +53,17 @@ fn fixtures(expect: &str) -> Vec<(PathBuf, Value)> {
 }
 
 /// The ways to open a file: mapped, read, copied.
-fn openings(path: &Path) -> Vec<(&'static str, Result<RecordReader, Error>)> {
+fn openings(path: &Path) -> Vec<(&'static str, Result<RrecReader, Error>)> {
     let backend = |backend| DataOptions {
         backend,
         ..DataOptions::default()
     };
     let bytes = std::fs::read(path).unwrap();
     vec![
-        ("auto", RecordReader::open(path, &DataOptions::default())),
-        ("map", RecordReader::open(path, &backend(Backend::Map))),
-        ("read", RecordReader::open(path, &backend(Backend::Read))),
-        ("copy", RecordReader::from_data(data_of(&bytes))),
+        ("auto", RrecReader::open(path, &DataOptions::default())),
+        ("map", RrecReader::open(path, &backend(Backend::Map))),
+        ("read", RrecReader::open(path, &backend(Backend::Read))),
+        ("copy", RrecReader::from_data(data_of(&bytes))),
     ]
 }
 
@@ -92,7 +92,7 @@ fn check_tensor(tensor: &Tensor, says: &Value, what: &str) {
 }
 
 /// Gathers each record alone, and where all are alike all of them backwards, twice.
-fn check_gather(reader: &RecordReader, records: &[Pair], what: &str) {
+fn check_gather(reader: &RrecReader, records: &[Pair], what: &str) {
     for field in 0..2 {
         let column: Vec<&Tensor> = records.iter().map(|record| &record[field]).collect();
         for io in IOS {
@@ -197,7 +197,7 @@ fn reserved_header_bytes_are_passed_over() {
 
 #[test]
 fn schemas_are_record_0s() {
-    let reader = RecordReader::open(&fixture("f16_hand.rrec"), &DataOptions::default()).unwrap();
+    let reader = RrecReader::open(&fixture("f16_hand.rrec"), &DataOptions::default()).unwrap();
     let schema = reader.schema().unwrap();
     let [input, target] = schema.fields() else {
         panic!("{schema:?}")
@@ -212,7 +212,7 @@ fn schemas_are_record_0s() {
     );
     assert!(input.takes(DType::F16, &[15]) && !input.takes(DType::F16, &[5]));
     let path = fixture("empty_finished.rrec");
-    let reader = RecordReader::open(&path, &DataOptions::default()).unwrap();
+    let reader = RrecReader::open(&path, &DataOptions::default()).unwrap();
     let schema = reader.schema().unwrap();
     assert!(
         schema
@@ -256,7 +256,7 @@ fn unfinished_files_are_told_from_empty_ones() {
     assert_eq!(all.len(), 2);
     for (path, sidecar) in all {
         check_refused(&path, Kind::Unfinished);
-        let error = RecordReader::open(&path, &DataOptions::default()).unwrap_err();
+        let error = RrecReader::open(&path, &DataOptions::default()).unwrap_err();
         let bytes = sidecar["bytes"].as_u64().unwrap() - 64;
         assert!(
             error.to_string().contains(&format!("{bytes} bytes")),
@@ -294,7 +294,7 @@ fn one_bad_record_leaves_the_others_good() {
     }
 }
 
-fn check_one_bad(reader: &RecordReader, sidecar: &Value, bad: &[u64], what: &str) {
+fn check_one_bad(reader: &RrecReader, sidecar: &Value, bad: &[u64], what: &str) {
     assert_eq!(sidecar["contents"]["num_records"], reader.len(), "{what}");
     let mut inputs = Vec::new();
     for index in 0..reader.len() {
@@ -351,8 +351,8 @@ fn misaligned_records_are_copied_only() {
         let offset = u64::from_le_bytes(entry[..8].try_into().unwrap()) + 1;
         entry[..8].copy_from_slice(&offset.to_le_bytes());
     }
-    let reader = RecordReader::from_data(data_of(&bytes)).unwrap();
-    let aligned = RecordReader::from_data(Arc::clone(&data_of(&good))).unwrap();
+    let reader = RrecReader::from_data(data_of(&bytes)).unwrap();
+    let aligned = RrecReader::from_data(Arc::clone(&data_of(&good))).unwrap();
     let records = read(&aligned);
     let error = reader.get(3).unwrap_err();
     assert_eq!(error.kind(), Kind::Misaligned, "{error}");

@@ -15,8 +15,8 @@ use std::mem::MaybeUninit;
 use adit_core::dtype::DType;
 use adit_core::error::{Kind, Report};
 use adit_core::map::{DataOptions, Io};
-use adit_core::record::{Error, GatherOptions, Gathered, RecordReader, Result};
-use common::{Folder, Pair, Tensor, encode};
+use adit_core::record::{Error, GatherOptions, Gathered, Result, RrecReader};
+use common::{Folder, Pair, Tensor, encode, in_any_format};
 use half::f16;
 
 const IOS: [Io; 3] = [Io::Auto, Io::Map, Io::Read];
@@ -43,14 +43,14 @@ fn records(count: usize, dims: &[i64]) -> Vec<Pair> {
     (0..count).map(pair).collect()
 }
 
-fn open(folder: &Folder, records: &[Pair]) -> RecordReader {
+fn open(folder: &Folder, records: &[Pair]) -> RrecReader {
     let path = folder.file("set.rrec", &encode(records));
-    RecordReader::open(&path, &DataOptions::default()).unwrap()
+    RrecReader::open(&path, &DataOptions::default()).unwrap()
 }
 
 /// Gathers to a buffer of `room` bytes, beyond which nothing may be written.
 fn gather_as(
-    reader: &RecordReader,
+    reader: &RrecReader,
     field: usize,
     indices: &[u64],
     room: usize,
@@ -63,6 +63,7 @@ fn gather_as(
         dtype: Some(dtype),
         ..GatherOptions::default()
     };
+    let reader = in_any_format(reader)?;
     let gathered = reader.gather(field, indices, &mut out[..room], &how)?;
     // SAFETY: every byte was initialised when `out` was made.
     let bytes = out.iter().map(|byte| unsafe { byte.assume_init() });

@@ -14,12 +14,12 @@ mod common;
 use adit_core::dtype::DType;
 use adit_core::error::{Kind, Report};
 use adit_core::map::{DataOptions, Io};
-use adit_core::record::{Error, RecordReader, recover};
+use adit_core::record::{Error, RrecReader, recover};
 use common::{Folder, Pair, Tensor, data_of, disk, encode, fixture, gather, go_on, noise, read};
 use proptest::prelude::*;
 
-fn open(bytes: &[u8]) -> Result<RecordReader, Error> {
-    RecordReader::from_data(data_of(bytes))
+fn open(bytes: &[u8]) -> Result<RrecReader, Error> {
+    RrecReader::from_data(data_of(bytes))
 }
 
 fn words(words: &[u32]) -> Vec<u8> {
@@ -267,7 +267,7 @@ proptest! {
         let (from, to) = (folder.file("from", &bytes), folder.join("to"));
         match recover(&disk(), &from, &to, None, &mut go_on) {
             Ok(recovery) => {
-                let reader = RecordReader::open(&to, &DataOptions::default()).unwrap();
+                let reader = RrecReader::open(&to, &DataOptions::default()).unwrap();
                 prop_assert_eq!(reader.len(), recovery.records);
                 prop_assert_eq!(reader.verify(&mut go_on).unwrap().bad_records, 0);
                 let saved = std::fs::read(&to).unwrap();
@@ -279,7 +279,7 @@ proptest! {
     }
 }
 
-fn check_alike(reader: &RecordReader) {
+fn check_alike(reader: &RrecReader) {
     let mut bad = 0;
     for index in 0..reader.len() {
         let map = gather(reader, 0, &[index], 1 << 13, Io::Map);

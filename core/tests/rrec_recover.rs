@@ -17,7 +17,7 @@ use adit_core::dtype::DType;
 use adit_core::error::{Kind, Report};
 use adit_core::map::DataOptions;
 use adit_core::record::{
-    Error, Field, FieldShape, RecordReader, Recovery, Schema, StopReason, recover,
+    Error, Field, FieldShape, Recovery, RrecReader, Schema, StopReason, recover,
 };
 use common::{Folder, Pair, Tensor, disk, encode, ends, fixture, go_on, noise, read};
 
@@ -26,7 +26,14 @@ fn schema(fields: [(Option<DType>, Option<&[i64]>); 2]) -> Schema {
     for (name, (dtype, dims)) in ["input", "target"].into_iter().zip(fields) {
         let shape = dims.map_or(FieldShape::Any, |dims| FieldShape::Dims(dims.to_vec()));
         let name = name.to_owned();
-        schema.add(Field { name, dtype, shape }).unwrap();
+        let is_bytes = false;
+        let field = Field {
+            name,
+            dtype,
+            shape,
+            is_bytes,
+        };
+        schema.add(field).unwrap();
     }
     schema
 }
@@ -44,7 +51,7 @@ fn saved(bytes: &[u8], schema: Option<&Schema>) -> Result<(Vec<Pair>, Recovery),
     })?;
     assert_eq!(std::fs::read(&from).unwrap(), bytes);
     assert_eq!(folder.names(), ["from", "to"]);
-    let reader = RecordReader::open(&to, &DataOptions::default()).unwrap();
+    let reader = RrecReader::open(&to, &DataOptions::default()).unwrap();
     assert_eq!(reader.len(), recovery.records);
     assert_eq!(reader.verify(&mut go_on).unwrap().bad_records, 0);
     let records = read(&reader);
@@ -53,7 +60,7 @@ fn saved(bytes: &[u8], schema: Option<&Schema>) -> Result<(Vec<Pair>, Recovery),
 }
 
 fn records_of(name: &str) -> Vec<Pair> {
-    read(&RecordReader::open(&fixture(name), &DataOptions::default()).unwrap())
+    read(&RrecReader::open(&fixture(name), &DataOptions::default()).unwrap())
 }
 
 /// The file as its writer left it before it patched the header.
@@ -66,7 +73,7 @@ fn unpatched(records: &[Pair]) -> Vec<u8> {
 fn check_open_fails(bytes: &[u8]) {
     let folder = Folder::new();
     let path = folder.file("cut.rrec", bytes);
-    let error = RecordReader::open(&path, &DataOptions::default()).unwrap_err();
+    let error = RrecReader::open(&path, &DataOptions::default()).unwrap_err();
     let kind = if bytes.len() < 64 {
         Kind::WrongFormat
     } else {

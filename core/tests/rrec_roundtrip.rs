@@ -14,8 +14,8 @@ mod common;
 use adit_core::dtype::DType;
 use adit_core::error::{Kind, Report};
 use adit_core::map::{Backend, DataOptions, Io};
-use adit_core::record::RecordReader;
-use common::{Folder, Pair, Tensor, disk, encode, gather, go_on, read, write};
+use adit_core::record::RrecReader;
+use common::{Folder, Pair, Tensor, create_rrec, disk, encode, gather, go_on, read, write};
 use proptest::prelude::*;
 
 fn tensors() -> impl Strategy<Value = Tensor> {
@@ -55,7 +55,7 @@ proptest! {
         prop_assert_eq!(std::fs::read(&path).unwrap(), encode(&records));
         for backend in [Backend::Map, Backend::Read] {
             let options = DataOptions { backend, ..DataOptions::default() };
-            let reader = RecordReader::open(&path, &options).unwrap();
+            let reader = RrecReader::open(&path, &options).unwrap();
             prop_assert_eq!(read(&reader), records.clone());
             prop_assert_eq!(reader.verify(&mut go_on).unwrap().bad_records, 0);
             for (index, record) in records.iter().enumerate() {
@@ -86,10 +86,10 @@ proptest! {
             });
             Tensor::new(tensor.dtype, &dims, bytes.collect())
         });
-        let mut writer = adit_core::record::RecordWriter::create(disk(), &path, false).unwrap();
+        let mut writer = create_rrec(disk(), &path, false).unwrap();
         writer.append_batch(&[columns[0].view(), columns[1].view()]).unwrap();
         writer.finish().unwrap();
-        let reader = RecordReader::open(&path, &DataOptions::default()).unwrap();
+        let reader = RrecReader::open(&path, &DataOptions::default()).unwrap();
         prop_assert_eq!(reader.len(), rows as u64);
         let indices: Vec<u64> = picks.iter().map(|pick| pick.index(rows) as u64).collect();
         for (field, column) in columns.iter().enumerate() {
@@ -115,7 +115,7 @@ proptest! {
     }
 }
 
-fn check_gather(reader: &RecordReader, index: u64, field: usize, tensor: &Tensor) {
+fn check_gather(reader: &RrecReader, index: u64, field: usize, tensor: &Tensor) {
     for io in [Io::Map, Io::Read] {
         let room = tensor.bytes.len() + 3;
         let gathered = gather(reader, field, &[index], room, io);

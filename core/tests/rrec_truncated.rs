@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 
 use adit_core::error::{Kind, Report};
 use adit_core::map::{Backend, DataOptions, Io};
-use adit_core::record::{RecordReader, recover};
-use common::{Folder, Pair, disk, ends, gather, go_on, noise, read, write};
+use adit_core::record::{ReaderOptions, RecordReader, recover};
+use common::{Folder, Pair, Tensor, disk, ends, gather_from, go_on, noise, write};
 
 /// 1,500 records of 4,000 and some bytes.
 fn records() -> Vec<Pair> {
@@ -43,7 +43,17 @@ fn open(path: &Path, backend: Backend) -> RecordReader {
         backend,
         ..DataOptions::default()
     };
+    let options = ReaderOptions {
+        data: options,
+        ..ReaderOptions::default()
+    };
     RecordReader::open(path, &options).unwrap()
+}
+
+fn read_all(reader: &RecordReader) -> Vec<Pair> {
+    let all = (0..reader.len()).map(|index| reader.get(index).unwrap());
+    all.map(|lent| [Tensor::of(&lent[0]), Tensor::of(&lent[1])])
+        .collect()
 }
 
 fn check_truncated(error: &(impl Report + ?Sized), path: &Path) {
@@ -58,11 +68,11 @@ fn check_sticky(reader: &RecordReader, path: &Path, whole: u64) {
         if let Some(len) = len {
             set_len(path, len);
         }
-        check_truncated(&reader.data().still_whole().unwrap_err(), path);
+        check_truncated(&reader.data(0).unwrap().still_whole().unwrap_err(), path);
         for io in [Io::Auto, Io::Map, Io::Read] {
             // Record 0 is still there, but who knows of what.
-            check_truncated(&gather(reader, 0, &[0], 4000, io).unwrap_err(), path);
-            check_truncated(&gather(reader, 1, &[1499], 4, io).unwrap_err(), path);
+            check_truncated(&gather_from(reader, 0, &[0], 4000, io).unwrap_err(), path);
+            check_truncated(&gather_from(reader, 1, &[1499], 4, io).unwrap_err(), path);
         }
         check_truncated(&reader.verify(&mut go_on).unwrap_err(), path);
     }
@@ -76,20 +86,26 @@ fn a_cut_file_is_an_error_that_stays() {
     let looks: [(&str, Look); 6] = [
         ("read", |reader| {
             let mut out = [MaybeUninit::uninit(); 100];
-            let end = reader.data().len();
-            Box::new(reader.data().read(end - 100, &mut out).unwrap_err())
+            let end = reader.data(0).unwrap().len();
+            Box::new(
+                reader
+                    .data(0)
+                    .unwrap()
+                    .read(end - 100, &mut out)
+                    .unwrap_err(),
+            )
         }),
         ("still_whole", |reader| {
-            Box::new(reader.data().still_whole().unwrap_err())
+            Box::new(reader.data(0).unwrap().still_whole().unwrap_err())
         }),
         ("gather auto", |reader| {
-            Box::new(gather(reader, 0, &[1], 4000, Io::Auto).unwrap_err())
+            Box::new(gather_from(reader, 0, &[1], 4000, Io::Auto).unwrap_err())
         }),
         ("gather map", |reader| {
-            Box::new(gather(reader, 0, &[1], 4000, Io::Map).unwrap_err())
+            Box::new(gather_from(reader, 0, &[1], 4000, Io::Map).unwrap_err())
         }),
         ("gather read", |reader| {
-            Box::new(gather(reader, 0, &[1], 4000, Io::Read).unwrap_err())
+            Box::new(gather_from(reader, 0, &[1], 4000, Io::Read).unwrap_err())
         }),
         ("verify", |reader| {
             Box::new(reader.verify(&mut go_on).unwrap_err())
@@ -114,7 +130,7 @@ fn a_cut_file_is_an_error_that_stays() {
                 check_sticky(&reader, &path, whole);
             } else {
                 set_len(&path, whole);
-                check_truncated(&reader.data().still_whole().unwrap_err(), &path);
+                check_truncated(&reader.data(0).unwrap().still_whole().unwrap_err(), &path);
             }
         }
     }
@@ -129,15 +145,16 @@ fn bytes_before_the_cut_are_still_read() {
     let reader = open(&path, Backend::Map);
     set_len(&path, 10_000);
     let mut out = [MaybeUninit::new(0); 10_000];
-    reader.data().read(0, &mut out).unwrap();
+    reader.data(0).unwrap().read(0, &mut out).unwrap();
     // SAFETY: every byte was initialised when `out` was made.
     let out = out.map(|byte| unsafe { byte.assume_init() });
     assert_eq!(out[..], bytes[..10_000]);
     let mut one_more = [MaybeUninit::uninit(); 10_001];
-    let error = reader.data().read(0, &mut one_more).unwrap_err();
+    let error = reader.data(0).unwrap().read(0, &mut one_more).unwrap_err();
     check_truncated(&error, &path);
     let beyond = reader
-        .data()
+        .data(0)
+        .unwrap()
         .read(bytes.len() as u64, &mut out.map(MaybeUninit::new));
     assert_eq!(beyond.unwrap_err().kind(), Kind::OutOfRange);
 }
@@ -148,10 +165,10 @@ fn what_was_read_to_the_heap_stays_whole() {
     let path = set(&folder);
     let reader = open(&path, Backend::Read);
     set_len(&path, 0);
-    reader.data().still_whole().unwrap();
-    assert!(read(&reader) == records());
+    reader.data(0).unwrap().still_whole().unwrap();
+    assert!(read_all(&reader) == records());
     assert_eq!(reader.verify(&mut go_on).unwrap().bad_records, 0);
-    let gathered = gather(&reader, 1, &[1499], 4, Io::Read).unwrap().1;
+    let gathered = gather_from(&reader, 1, &[1499], 4, Io::Read).unwrap().1;
     assert_eq!(gathered, records()[1499][1].bytes);
 }
 
@@ -160,13 +177,13 @@ fn a_file_that_only_grew_is_whole() {
     let folder = Folder::new();
     let path = set(&folder);
     let reader = open(&path, Backend::Map);
-    let whole = reader.data().len();
+    let whole = reader.data(0).unwrap().len();
     set_len(&path, whole + 100_000);
-    reader.data().still_whole().unwrap();
+    reader.data(0).unwrap().still_whole().unwrap();
     set_len(&path, whole);
-    reader.data().still_whole().unwrap();
+    reader.data(0).unwrap().still_whole().unwrap();
     assert_eq!(reader.verify(&mut go_on).unwrap().records, 1500);
-    assert!(read(&reader) == records());
+    assert!(read_all(&reader) == records());
 }
 
 /// Cut while the walk is under way, by its progress callback.

@@ -16,9 +16,11 @@ use std::path::Path;
 use adit_core::dtype::DType;
 use adit_core::error::{Kind, Report};
 use adit_core::map::DataOptions;
-use adit_core::record::{RecordReader, RecordWriter, Result};
+use adit_core::record::{Result, RrecReader};
 use adit_core::tensor::TensorView;
-use common::{Folder, Pair, Tensor, disk, encode, fixture, noise, read, strided, write};
+use common::{
+    Folder, Pair, Tensor, create_rrec, disk, encode, fixture, noise, read, strided, write,
+};
 
 /// The elements of a strided tensor in C order, one by one.
 fn dense(bytes: &[u8], size: usize, dims: &[i64], strides: &[i64]) -> Vec<u8> {
@@ -35,8 +37,8 @@ fn dense(bytes: &[u8], size: usize, dims: &[i64], strides: &[i64]) -> Vec<u8> {
     out
 }
 
-fn open(path: &Path) -> RecordReader {
-    RecordReader::open(path, &DataOptions::default()).unwrap()
+fn open(path: &Path) -> RrecReader {
+    RrecReader::open(path, &DataOptions::default()).unwrap()
 }
 
 fn kind_of<T: std::fmt::Debug>(result: Result<T>) -> Kind {
@@ -87,7 +89,7 @@ fn strided_tensors_are_gathered_into_c_order() {
         (&[2, 1, 3, 1, 2, 1, 2, 1], &[60, -1, 20, 0, 10, 7, 1, 9]),
         (&[], &[]),
     ];
-    let mut writer = RecordWriter::create(disk(), &folder.join("set.rrec"), false).unwrap();
+    let mut writer = create_rrec(disk(), &folder.join("set.rrec"), false).unwrap();
     let mut expected: Vec<Pair> = Vec::new();
     for &(dims, strides) in cases {
         let as_f32 = strided(&source.bytes, DType::F32, dims, strides).unwrap();
@@ -141,7 +143,7 @@ fn what_the_format_cant_hold_is_refused_and_changes_nothing() {
     let path = folder.join("set.rrec");
     let good = [noise(1, &[2, 3]), noise(2, &[])];
     let [input, target] = [good[0].view(), good[1].view()];
-    let mut writer = RecordWriter::create(disk(), &path, false).unwrap();
+    let mut writer = create_rrec(disk(), &path, false).unwrap();
     writer.append(&[input, target]).unwrap();
 
     let bytes = vec![7; 64];
@@ -184,7 +186,7 @@ fn a_batch_is_its_rows() {
     let folder = Folder::new();
     let path = folder.join("set.rrec");
     let (images, labels) = (noise(1, &[4, 3, 5]), noise(2, &[7]));
-    let mut writer = RecordWriter::create(disk(), &path, false).unwrap();
+    let mut writer = create_rrec(disk(), &path, false).unwrap();
     // Transposed images: row i is column i of each; every second label.
     let columns = strided(&images.bytes, DType::F32, &[3, 4, 5], &[5, 15, 1]).unwrap();
     let seconds = strided(&labels.bytes, DType::F32, &[3], &[2]).unwrap();
@@ -223,7 +225,7 @@ fn a_batch_is_its_rows() {
 #[test]
 fn a_batch_is_checked_before_its_first_row_is_written() {
     let folder = Folder::new();
-    let mut writer = RecordWriter::create(disk(), &folder.join("set.rrec"), false).unwrap();
+    let mut writer = create_rrec(disk(), &folder.join("set.rrec"), false).unwrap();
     let (three, two, scalar) = (noise(1, &[3, 2]), noise(2, &[2, 3]), noise(3, &[]));
     let error = writer
         .append_batch(&[three.view(), two.view()])
@@ -297,7 +299,7 @@ fn large_strided_tensors_go_out_part_by_part() {
         (&[3, 749_999], &[1, 2]),
         (&[1_499_997, 3], &[1, 1]),
     ];
-    let mut writer = RecordWriter::create(disk(), &path, false).unwrap();
+    let mut writer = create_rrec(disk(), &path, false).unwrap();
     let mut expected: Vec<Pair> = Vec::new();
     let small = noise(2, &[5]);
     for &(dims, strides) in cases {

@@ -17,8 +17,8 @@ use std::path::Path;
 
 use adit_core::error::{Kind, Report};
 use adit_core::map::DataOptions;
-use adit_core::record::{Error, RecordReader, RecordWriter};
-use common::{Folder, Pair, disk, encode, noise, read};
+use adit_core::record::{Error, RecordWriter, RrecReader};
+use common::{Folder, Pair, create_rrec, disk, encode, noise, read};
 
 fn pair(seed: u32) -> Pair {
     [noise(seed, &[3, 4]), noise(seed + 1, &[])]
@@ -29,7 +29,7 @@ fn append(writer: &mut RecordWriter, [input, target]: &Pair) {
 }
 
 fn create(path: &Path, replace: bool) -> Result<RecordWriter, Error> {
-    RecordWriter::create(disk(), path, replace)
+    create_rrec(disk(), path, replace)
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn the_old_file_stays_until_finish_and_for_who_has_it_open() {
     let folder = Folder::new();
     let (old, new) = (pair(1), [pair(2), pair(3)]);
     let path = folder.file("set.rrec", &encode(std::slice::from_ref(&old)));
-    let reader = RecordReader::open(&path, &DataOptions::default()).unwrap();
+    let reader = RrecReader::open(&path, &DataOptions::default()).unwrap();
     let mut writer = create(&path, true).unwrap();
     // More than the writer holds back, so that it has written some.
     let large = [noise(9, &[3 << 20]), noise(9, &[])];
@@ -48,14 +48,14 @@ fn the_old_file_stays_until_finish_and_for_who_has_it_open() {
         encode(std::slice::from_ref(&old))
     );
     assert_eq!(folder.names().len(), 2);
-    let temporary = writer.temporary().to_owned();
+    let temporary = writer.temporary().unwrap().to_owned();
     assert_eq!(temporary.parent(), Some(folder.path()));
     let name = temporary.file_name().unwrap().to_str().unwrap();
     assert!(
         name.starts_with("set.rrec.") && name.ends_with(".adit-tmp"),
         "{name}"
     );
-    let error = RecordReader::open(&temporary, &DataOptions::default()).unwrap_err();
+    let error = RrecReader::open(&temporary, &DataOptions::default()).unwrap_err();
     assert_eq!(error.kind(), Kind::Unfinished);
 
     writer.finish().unwrap();

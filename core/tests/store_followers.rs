@@ -188,14 +188,13 @@ mod slow {
     //! The disk, with syncs that something happens before.
 
     use std::fmt;
-    use std::fs::File;
     use std::io;
     use std::mem::MaybeUninit;
     use std::path::{Path, PathBuf};
     use std::sync::{Arc, Mutex};
 
     use adit_core::map::{
-        FileInfo, FileKind, MapMode, Mapping, RealStorage, Region, Storage, StorageFile,
+        FileInfo, FileKind, MapMode, Mapping, OsFile, RealStorage, Region, Storage, StorageFile,
     };
 
     type Action = Box<dyn FnMut() + Send>;
@@ -294,7 +293,7 @@ mod slow {
         fn map(&self, offset: u64, len: usize, mode: MapMode) -> io::Result<Mapping> {
             self.0.map(offset, len, mode)
         }
-        fn os_file(&self) -> Option<&File> {
+        fn os_file(&self) -> Option<OsFile<'_>> {
             self.0.os_file()
         }
     }

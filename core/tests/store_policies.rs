@@ -11,7 +11,6 @@
 mod common;
 mod store_write;
 
-use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::path::Path;
@@ -19,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use adit_core::map::sim::SimStorage;
-use adit_core::map::{FileInfo, FileKind, MapMode, Mapping, Region, Storage, StorageFile};
+use adit_core::map::{FileInfo, FileKind, MapMode, Mapping, OsFile, Region, Storage, StorageFile};
 use adit_core::store::{Batch, OpenMode, Store, StoreOptions, SyncPolicy};
 use common::Folder;
 use store_write::{PATH, POLICIES, calls, get, len, open, put, region, with};
@@ -238,7 +237,7 @@ impl StorageFile for SlowFile {
     fn map(&self, offset: u64, len: usize, mode: MapMode) -> io::Result<Mapping> {
         self.0.map(offset, len, mode)
     }
-    fn os_file(&self) -> Option<&File> {
+    fn os_file(&self) -> Option<OsFile<'_>> {
         None
     }
 }

@@ -1,7 +1,6 @@
 //! The disk, with calls that fail on demand.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use adit_core::map::{
-    FileInfo, FileKind, MapMode, Mapping, RealStorage, Region, Storage, StorageFile,
+    FileInfo, FileKind, MapMode, Mapping, OsFile, RealStorage, Region, Storage, StorageFile,
 };
 
 /// The error numbers that calls give; 0 lets them go to the disk.
@@ -192,7 +191,7 @@ impl StorageFile for FaultyFile {
         }
     }
 
-    fn os_file(&self) -> Option<&File> {
+    fn os_file(&self) -> Option<OsFile<'_>> {
         self.file.os_file()
     }
 }

@@ -12,7 +12,10 @@ use std::sync::{Arc, Mutex};
 
 use adit_core::dtype::DType;
 use adit_core::map::{Data, Io, RealStorage, Region, Storage};
-use adit_core::record::{GatherOptions, Gathered, RecordReader, RecordWriter, Result};
+use adit_core::record::{
+    GatherOptions, Gathered, ReaderOptions, RecordFormat, RecordReader, RecordWriter, Result,
+    RrecReader, WriterOptions,
+};
 use adit_core::tensor::{Lent, MAX_DIMS, Shape, TensorView};
 
 /// A folder of its own on the disk, removed when dropped.
@@ -155,9 +158,19 @@ pub fn strided<'a>(
 /// An input and a target.
 pub type Pair = [Tensor; 2];
 
+/// A writer of rrec version 1.
+pub fn create_rrec(storage: Arc<dyn Storage>, path: &Path, replace: bool) -> Result<RecordWriter> {
+    let options = WriterOptions {
+        format: RecordFormat::Rrec1,
+        replace,
+        ..WriterOptions::default()
+    };
+    RecordWriter::create(storage, path, &options)
+}
+
 /// Writes a finished file.
 pub fn write(path: &Path, records: &[Pair]) {
-    let mut writer = RecordWriter::create(disk(), path, true).unwrap();
+    let mut writer = create_rrec(disk(), path, true).unwrap();
     for [input, target] in records {
         writer.append(&[input.view(), target.view()]).unwrap();
     }
@@ -166,14 +179,30 @@ pub fn write(path: &Path, records: &[Pair]) {
 }
 
 /// All records, by `get`.
-pub fn read(reader: &RecordReader) -> Vec<Pair> {
+pub fn read(reader: &RrecReader) -> Vec<Pair> {
     (0..reader.len())
         .map(|index| reader.get(index).unwrap().map(|lent| Tensor::of(&lent)))
         .collect()
 }
 
+/// The same file by the reader of all formats, which gathers.
+pub fn in_any_format(reader: &RrecReader) -> Result<RecordReader> {
+    RecordReader::from_data(Arc::clone(reader.data()), &ReaderOptions::default())
+}
+
 /// Gathers to a buffer of `capacity` bytes and gives what was written.
 pub fn gather(
+    reader: &RrecReader,
+    field: usize,
+    indices: &[u64],
+    capacity: usize,
+    io: Io,
+) -> Result<(Gathered, Vec<u8>)> {
+    gather_from(&in_any_format(reader)?, field, indices, capacity, io)
+}
+
+/// As [`gather`], by the reader that gathers.
+pub fn gather_from(
     reader: &RecordReader,
     field: usize,
     indices: &[u64],
