@@ -19,10 +19,13 @@
  *   Records: the schema
  *   Records: writing
  *   Records: reading
+ *   Records: sets
  *   Records: recovery
+ *   Records: conversion
  *   Arrays
  *   Models
  *   Models: writing
+ *   Loader: batches for training
  *   Loading: many tensors at once
  *   Stores
  *   Foreign stores
@@ -761,12 +764,21 @@ enum adit_io
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  /** As is best: records from the map, all else from the file. */
+  /** As is best: records that are in memory from the map, all else from the file. */
   ADIT_IO_AUTO = 0,
   /** From the map. A file cut during the call is SIGBUS; one cut before or after is seen. */
   ADIT_IO_MAP = 1,
-  /** By pread: a file cut at any time is ADIT_ERR_TRUNCATED. */
+  /**
+   * By pread: a file cut at any time is ADIT_ERR_TRUNCATED. Of record files, also with
+   * ADIT_IO_DIRECT, the tables that are read are kept on the heap until the reader is closed, at
+   * most 256 MiB in a process; memory budgets don't count them.
+   */
   ADIT_IO_READ = 2,
+  /**
+   * Past the page cache, where the file system can: by gathers of records and loaders alone;
+   * elsewhere ADIT_ERR_UNSUPPORTED. On Linux each thread at it has 64 of fs.aio-max-nr.
+   */
+  ADIT_IO_DIRECT = 3,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -934,9 +946,15 @@ ADIT_API ADIT_NODISCARD adit_status adit_data_residency(const adit_data *data, u
  * Records: the schema
  * =================================================================================================
  *
- * A record is a fixed list of tensors, its fields. A schema names them. rrec version 1 has two
- * fields, "input" and "target", of dtype f32 or f16; it declares no shapes, so any record may
- * differ from the one before.
+ * A record is a fixed list of tensors, its fields. A schema names them.
+ *
+ * In an arec file every field has a dtype and dimensions. Where all sizes are given the field is
+ * fixed: it is the same in every record. Where one or more are ADIT_DIM_ANY it is ragged: each
+ * record has sizes of its own there, each at most 2^32 - 1. A bytes field is a ragged one of u8 and
+ * one dimension, for what is no tensor: a compressed image, a text.
+ *
+ * rrec version 1 has two fields, "input" and "target", of dtype f32 or f16; it declares no shapes,
+ * so any record may differ from the one before.
  *
  * An adit_record_schema owns its names. Reading it (`const`) may happen on any threads at the
  * same time; adding to it and freeing it need the caller's exclusion.
@@ -951,6 +969,29 @@ typedef struct adit_record_schema adit_record_schema;
 /** As a field's number of dimensions: any shape. */
 #define ADIT_NDIM_ANY (-1)
 
+/** What is a record's own in a field. */
+enum adit_record_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** Its dtype or its whole shape too: rrec. */
+  ADIT_RECORD_KIND_ANY = 0,
+  /** Its elements alone. */
+  ADIT_RECORD_KIND_FIXED = 1,
+  /** Some of its sizes. */
+  ADIT_RECORD_KIND_RAGGED = 2,
+  /** The number of its bytes. */
+  ADIT_RECORD_KIND_BYTES = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_record_kind adit_record_kind;
+#else
+typedef int32_t adit_record_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 /** A field of a record, as adit_record_schema_field tells it. */
 typedef struct adit_record_field {
   /** sizeof(adit_record_field), set by the caller. */
@@ -963,11 +1004,15 @@ typedef struct adit_record_field {
   int32_t ndim;
   /** The first 8 sizes, outermost first; ADIT_DIM_ANY for any. */
   int64_t dims[8];
+  /** An adit_record_kind. */
+  int32_t kind;
+  /** Zero. */
+  uint32_t reserved0;
 } adit_record_field;
 
 /** To be filled: adit_record_field field = ADIT_RECORD_FIELD_INIT; */
 #define ADIT_RECORD_FIELD_INIT \
-    { sizeof(adit_record_field), NULL, 0, 0, { 0, 0, 0, 0, 0, 0, 0, 0 } }
+    { sizeof(adit_record_field), NULL, 0, 0, { 0, 0, 0, 0, 0, 0, 0, 0 }, 0, 0 }
 
 /**
  * Makes a schema without fields. `*out` is freed with adit_record_schema_free.
@@ -987,6 +1032,15 @@ ADIT_API ADIT_NODISCARD adit_status adit_record_schema_new(adit_record_schema **
 ADIT_API ADIT_NODISCARD adit_status adit_record_schema_add(adit_record_schema *schema,
     const char *name, int32_t dtype, int32_t ndim, const int64_t *dims, adit_error **err);
 
+/**
+ * Adds a bytes field at the end: u8, one dimension, of each record's own size.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, a name that is empty, over 63 bytes, not UTF-8 or
+ * taken).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_schema_add_bytes(adit_record_schema *schema,
+    const char *name, adit_error **err);
+
 /** The number of fields; 0 for NULL. */
 ADIT_API size_t adit_record_schema_len(const adit_record_schema *schema);
 
@@ -998,6 +1052,15 @@ ADIT_API size_t adit_record_schema_len(const adit_record_schema *schema);
 ADIT_API ADIT_NODISCARD adit_status adit_record_schema_field(const adit_record_schema *schema,
     size_t index, adit_record_field *field, adit_error **err);
 
+/**
+ * The number of the field called `name`; ADIT_ERR_NOT_FOUND, without an error object, where there
+ * is none.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_NOT_FOUND.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_schema_find(const adit_record_schema *schema,
+    const char *name, size_t *field, adit_error **err);
+
 /** Frees a schema; NULL is nothing. Nothing else keeps pointing to it. */
 ADIT_API void adit_record_schema_free(adit_record_schema *schema);
 
@@ -1005,15 +1068,31 @@ ADIT_API void adit_record_schema_free(adit_record_schema *schema);
  * Records: writing
  * =================================================================================================
  *
+ * A writer makes one file, or a set of them, its shards, with a manifest that lists them. Two formats
+ * are written: arec, the library's own (docs/record-format.md): named fields of any dtype, of fixed
+ * or of each record's own sizes, a checksum for each field of each record, metadata; and rrec
+ * version 1.
+ *
  * A writer collects records in a temporary file beside the path it was given, called
  * `<name>.<16 hex digits>.adit-tmp`. adit_record_writer_finish syncs it, gives it its name in one
  * step and syncs the folder: at the path there is always the whole old file, the whole new one,
- * or none. Closing an unfinished writer removes the temporary. If the process dies, the temporary
- * stays, for the user to remove, and adit_record_recover saves the whole records that were written
- * out by then: up to 8 MiB of the latest are still in memory.
+ * or none. Closing an unfinished writer removes the temporary, unless
+ * ADIT_RECORD_WRITER_KEEP_UNFINISHED is set. If the process dies, the temporary stays, for the user
+ * to remove, and adit_record_recover saves the whole records that were written out by then: of arec
+ * at least those before the last adit_record_writer_sync, else all but the block being filled; of
+ * rrec all but up to 8 MiB of the latest.
  *
  * A symbolic link at the path is replaced, not followed; a file that is replaced leaves its
- * permissions to the new one, not its owner. The index is kept in memory, 16 bytes a record.
+ * permissions to the new one, not its owner. Memory: a block of arec, and its columns: for a record 4
+ * bytes a field, and where fields aren't fixed 12 more and 4 for each size of its own; of rrec 16
+ * bytes a record.
+ *
+ * Sets: with options->shard_bytes the path is the manifest's, and a new shard is begun, called
+ * `<the manifest's name without extension>-<8 hex digits>-<number>.arec`, where one would grow
+ * beyond that many bytes. Each shard is finished as a file is; the manifest is published last, by
+ * adit_record_writer_finish, so that a set appears whole or not at all. Shards of a set that was
+ * replaced, or never finished, are left for the user to remove. adit_record_writer_append_to adds
+ * shards to a set; adit_record_manifest_create makes one of shards that several processes wrote.
  *
  * After a failed write or sync the writer is poisoned: every call but close answers
  * ADIT_ERR_POISONED, and nothing appears at the path. A record that is refused (dtype, shape,
@@ -1024,7 +1103,7 @@ ADIT_API void adit_record_schema_free(adit_record_schema *schema);
  * temporary alone.
  */
 
-/** A record file being written. */
+/** A record file, or a set, being written. */
 typedef struct adit_record_writer adit_record_writer;
 
 /**
@@ -1033,16 +1112,34 @@ typedef struct adit_record_writer adit_record_writer;
  */
 #define ADIT_RECORD_WRITER_NO_REPLACE 1
 
+/**
+ * In adit_record_writer_options.flags, for arec: no record touches more pages of 4096 bytes than its
+ * length needs, so that one read at random costs the disk no more than it must. The file grows by
+ * what is left free before such records.
+ */
+#define ADIT_RECORD_WRITER_PAGES 2
+
+/**
+ * In adit_record_writer_options.flags: a writer that is closed unfinished, or fails, leaves its
+ * temporary for adit_record_recover. adit_record_writer_temporary tells its path.
+ */
+#define ADIT_RECORD_WRITER_KEEP_UNFINISHED 4
+
 /** The formats of record files. */
 enum adit_record_format
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
   : int32_t
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
-  /** By the path's extension: .rrec is rrec version 1. */
+  /**
+   * By the path's extension: .rrec is rrec version 1, .arec is arec, and .json, with shard_bytes, a
+   * set of arec.
+   */
   ADIT_RECORD_FORMAT_AUTO = 0,
   /** rrec version 1, byte for byte as rumus 0.3.1 writes it. */
   ADIT_RECORD_FORMAT_RREC1 = 1,
+  /** arec, the library's own format. */
+  ADIT_RECORD_FORMAT_AREC = 2,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -1052,7 +1149,10 @@ typedef int32_t adit_record_format;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
-/** How to write a record file. Zero in any field means the default. */
+/**
+ * How to write records. Zero in any field means the default. All but format and flags is for arec,
+ * and ADIT_ERR_UNSUPPORTED for rrec.
+ */
 typedef struct adit_record_writer_options {
   /** sizeof(adit_record_writer_options). */
   size_t struct_size;
@@ -1060,13 +1160,34 @@ typedef struct adit_record_writer_options {
   int32_t format;
   /** ADIT_RECORD_WRITER_... flags. */
   uint32_t flags;
+  /**
+   * The fields: each with a dtype and dimensions. NULL for those of the first record, all of them
+   * fixed, called "field0", "field1" and so on. It is copied.
+   */
+  const adit_record_schema *schema;
+  /**
+   * What records' places in the file, and in a map, are multiples of: 64, 256 or 4096; 0 for 64.
+   */
+  uint32_t alignment;
+  /**
+   * What fields' places in a record are multiples of at least: a power of two up to `alignment`; 0
+   * for what their dtypes need.
+   */
+  uint32_t field_alignment;
+  /**
+   * Bytes of a block: what is written, and checksummed for recovery, at once. 0 for 4 MiB; fewer
+   * than 16 KiB are taken as that, and fewer than a record as what holds one.
+   */
+  uint64_t block_bytes;
+  /** Not 0: a set of shards of at most about so many bytes each; the path is its manifest's. */
+  uint64_t shard_bytes;
   /** Zeros. */
   uint64_t reserved[4];
 } adit_record_writer_options;
 
 /** The default options. */
 #define ADIT_RECORD_WRITER_OPTIONS_INIT \
-    { sizeof(adit_record_writer_options), 0, 0, { 0, 0, 0, 0 } }
+    { sizeof(adit_record_writer_options), 0, 0, NULL, 0, 0, 0, 0, { 0, 0, 0, 0 } }
 
 /**
  * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
@@ -1075,26 +1196,48 @@ typedef struct adit_record_writer_options {
 ADIT_API void adit_record_writer_options_init(adit_record_writer_options *options, size_t size);
 
 /**
- * Starts a record file that will stand at `path` once it is finished; a file that stands there
- * already is read as before until then. `options` may be NULL. On success `*out` is a handle that
- * the caller closes with adit_record_writer_close.
+ * Starts a record file that will stand at `path` once it is finished, or a set whose manifest will; a
+ * file that stands there already is read as before until then. `options` may be NULL. On success
+ * `*out` is a handle that the caller closes with adit_record_writer_close.
  *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_UNSUPPORTED (an extension that names no format,
- * options of a later version), ADIT_ERR_NOT_FOUND (no such folder), ADIT_ERR_PERMISSION,
- * ADIT_ERR_EXISTS, ADIT_ERR_NOT_A_FILE, ADIT_ERR_NO_SPACE, ADIT_ERR_READ_ONLY, ADIT_ERR_IO,
- * ADIT_ERR_OUT_OF_MEMORY.
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (an alignment or block size that there isn't, a schema without
+ * fields or with one that has no dtype or dimensions), ADIT_ERR_SHAPE (dimensions whose records can't
+ * be: no whole blocks of the dtype, or over 2^40 bytes), ADIT_ERR_UNSUPPORTED (an extension that names no format, options that the format
+ * doesn't have or that are of a later version), ADIT_ERR_NOT_FOUND (no such folder),
+ * ADIT_ERR_PERMISSION, ADIT_ERR_EXISTS, ADIT_ERR_NOT_A_FILE, ADIT_ERR_NO_SPACE, ADIT_ERR_READ_ONLY,
+ * ADIT_ERR_IO, ADIT_ERR_OUT_OF_MEMORY.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_record_writer_create(const char *path,
     const adit_record_writer_options *options, adit_record_writer **out, adit_error **err);
 
 /**
- * Appends one record of `n` tensors: 2 for rrec, input and target. The tensors may be strided;
- * they are written in C order. Their bytes are copied before the call returns.
+ * Starts a writer of more shards for the set whose manifest is at `manifest`. Its records follow
+ * those of the set; its schema is the set's, which options->schema, unless NULL, must equal.
+ * adit_record_writer_finish publishes the manifest anew; readers of the set that are open go on
+ * with the records that they had. options->shard_bytes is the shards' limit, 0 for one shard of any
+ * size. On success `*out` is a handle that the caller closes with adit_record_writer_close.
+ *
+ * Of two writers that append to one set at the same time the one that finishes first wins, and the
+ * other's finish is ADIT_ERR_BUSY.
+ *
+ * Statuses: as adit_record_writer_create, and those of adit_record_reader_open for the manifest;
+ * ADIT_ERR_INVALID_ARGUMENT (another schema), ADIT_ERR_WRONG_FORMAT (no manifest: also an
+ * arec file).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_writer_append_to(const char *manifest,
+    const adit_record_writer_options *options, adit_record_writer **out, adit_error **err);
+
+/**
+ * Appends one record of `n` tensors, one for each field: 2 for rrec, input and target. The tensors
+ * may be strided; they are written in C order. Where a field has sizes of each record's own, its
+ * tensor's shape tells them. Their bytes are copied before the call returns.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT (another `n`, a finished writer, `nbytes` too small for
- * shape and strides), ADIT_ERR_DTYPE (rrec: other than f32 and f16), ADIT_ERR_SHAPE (over 8
- * dimensions; rrec: a size over 32 bits), ADIT_ERR_UNSUPPORTED (big-endian),
- * ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_NO_SPACE, ADIT_ERR_IO, ADIT_ERR_POISONED, ADIT_ERR_FORKED.
+ * shape and strides), ADIT_ERR_DTYPE (other than the field's; rrec: other than f32 and f16),
+ * ADIT_ERR_SHAPE (other than the field's, over 8 dimensions, a size over 32 bits),
+ * ADIT_ERR_UNSUPPORTED (big-endian), ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_NO_SPACE, ADIT_ERR_IO,
+ * ADIT_ERR_POISONED, ADIT_ERR_FORKED; with shards, when one is finished, those of
+ * adit_record_writer_finish.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_record_writer_append(adit_record_writer *writer,
     const adit_tensor *tensors, size_t n, adit_error **err);
@@ -1110,11 +1253,45 @@ ADIT_API ADIT_NODISCARD adit_status adit_record_writer_append(adit_record_writer
 ADIT_API ADIT_NODISCARD adit_status adit_record_writer_append_batch(adit_record_writer *writer,
     const adit_tensor *columns, size_t n, adit_error **err);
 
+/**
+ * Sets metadata that the file, or the manifest of a set, will carry: `len` bytes under `key`, UTF-8
+ * and not empty; `value` may be NULL if `len` is 0. A key set before gets the new value. Both are
+ * copied.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, a key that is empty or not UTF-8, a finished writer),
+ * ADIT_ERR_UNSUPPORTED (rrec has none), ADIT_ERR_OUT_OF_RANGE (a value of over 4 GiB, metadata of
+ * over 64 MiB together), ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_POISONED, ADIT_ERR_FORKED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_writer_set_metadata(adit_record_writer *writer,
+    const char *key, const void *value, size_t len, adit_error **err);
+
 /** The records appended so far; 0 for NULL. */
 ADIT_API uint64_t adit_record_writer_count(const adit_record_writer *writer);
 
 /**
- * Finishes the file: when this returns ADIT_OK, it stands whole and durable at its path. After
+ * The path of the temporary that is being written, or was last; with shards, the current shard's. `*path` is
+ * the writer's and good until the next call on it.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_NOT_FOUND (with shards, before the first record).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_writer_temporary(adit_record_writer *writer,
+    const char **path, adit_error **err);
+
+/**
+ * Makes every record appended so far recoverable: when this returns ADIT_OK, they survive a crash of
+ * the process, and a power cut, in the temporary, from which adit_record_recover takes them. It
+ * writes what is in memory of the current block and syncs; the block is written again once it is
+ * full.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, a finished writer), ADIT_ERR_UNSUPPORTED (rrec),
+ * ADIT_ERR_NO_SPACE, ADIT_ERR_IO, ADIT_ERR_POISONED, ADIT_ERR_FORKED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_writer_sync(adit_record_writer *writer,
+    adit_error **err);
+
+/**
+ * Finishes the file, or the last shard and then the manifest: when this returns ADIT_OK, it stands
+ * whole and durable at its path. After
  * any other status nothing new stands there and the writer is poisoned; with one exception:
  * ADIT_ERR_NOT_DURABLE, where only the last sync, of the folder, failed: the whole file stands
  * there, but a power cut may still undo that.
@@ -1124,32 +1301,79 @@ ADIT_API uint64_t adit_record_writer_count(const adit_record_writer *writer);
  * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, finished before), ADIT_ERR_NO_SPACE, ADIT_ERR_IO,
  * ADIT_ERR_EXISTS, ADIT_ERR_PERMISSION, ADIT_ERR_NOT_FOUND (somebody removed the temporary or
  * the folder), ADIT_ERR_NOT_A_FILE (the path has become a folder), ADIT_ERR_NOT_DURABLE,
- * ADIT_ERR_POISONED, ADIT_ERR_FORKED.
+ * ADIT_ERR_BUSY (a set that was appended to meanwhile), ADIT_ERR_POISONED, ADIT_ERR_FORKED.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_record_writer_finish(adit_record_writer *writer,
     adit_error **err);
 
-/** Closes a writer; NULL is nothing. Unfinished, it leaves nothing behind: finish first. */
+/**
+ * Closes a writer; NULL is nothing. Unfinished, it leaves nothing at its path, and no temporary
+ * without ADIT_RECORD_WRITER_KEEP_UNFINISHED: finish first.
+ */
 ADIT_API void adit_record_writer_close(adit_record_writer *writer);
 
 /* =================================================================================================
  * Records: reading
  * =================================================================================================
  *
- * A reader hands out records of a finished file as borrowed tensors. Opening it reads the header
- * alone, however many records there are; each record is checked when it is asked for, so one
- * that is damaged costs nothing but itself.
+ * A reader hands out records of a finished file, or of a set of files, as borrowed tensors. Opening
+ * it reads the header of a file (of arec its last pages too) or the manifest of a set alone, however
+ * many records there are; each record is checked when it is asked for, so one that is damaged costs
+ * nothing but itself.
+ *
+ * A set is opened by its manifest, or by a list of arec files. Its records are those of its shards,
+ * one shard after the other; a shard is opened, and compared with what the manifest says of it, when
+ * one of its records is first used. Errors name the shard: their path is its, and the record's number
+ * in them is the one in the shard where the message says so. A shard's map stays until the reader is
+ * closed; of open descriptors there are at most options->descriptors, as many again for
+ * ADIT_IO_DIRECT, and of either one more for each call under way.
+ *
+ * Where a file was cut while it is open, gathers and loaders take each of its records for a bad one
+ * (ADIT_ERR_TRUNCATED), and that stays, even if it has as many bytes again: they may be zeros. An
+ * arec file alone is read again by ADIT_IO_READ and ADIT_IO_DIRECT, with checksums compared, once its
+ * tables are as they were. For all else open a new reader. A shard whose path has another file by the
+ * time it must be opened again is ADIT_ERR_MALFORMED.
+ *
+ * Checksums: arec has one for each field of each record. options->check says when it is compared; one
+ * that differs is ADIT_ERR_CHECKSUM, which tells record, field and byte.
  *
  * Ownership: tensors from adit_record_reader_get point into the file's bytes, and are good until
  * the reader and all adit_data handles to the same bytes are closed. What the section on data
- * says of files that are cut holds for them.
+ * says of files that are cut holds for them. In arec a record's place in memory is a multiple of the
+ * file's alignment, and a field's of at least what its dtype needs. Loaders and converters that were
+ * given a reader keep what they need: it may be closed before them.
  *
  * Threads: functions that take a `const adit_record_reader *` may run at the same time on any
- * threads; closing needs the caller's exclusion.
+ * threads; closing needs the caller's exclusion. Forks: a child may read through a reader that it
+ * inherited, and close it.
  */
 
 /** A record file open for reading. */
 typedef struct adit_record_reader adit_record_reader;
+
+/** In adit_gather_options.flags: records longer than `pad` are cut to it. */
+#define ADIT_GATHER_CUT 256
+
+/** When checksums of arec are compared with the bytes they are of. */
+enum adit_record_check
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** When records are copied: by gathers and loaders, of the copy. */
+  ADIT_RECORD_CHECK_ON_COPY = 0,
+  /** Never but by adit_record_reader_verify. */
+  ADIT_RECORD_CHECK_NEVER = 1,
+  /** By adit_record_reader_get too, each time, of every field that it lends. */
+  ADIT_RECORD_CHECK_ALWAYS = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_record_check adit_record_check;
+#else
+typedef int32_t adit_record_check;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
 
 /** How to open a record file. Zero in any field means the default. */
 typedef struct adit_record_reader_options {
@@ -1157,9 +1381,60 @@ typedef struct adit_record_reader_options {
   size_t struct_size;
   /** How to open the file's bytes; NULL for the default. Must be NULL where the bytes are open. */
   const adit_data_options *data;
+  /** An adit_record_check. */
+  int32_t check;
+  /** Of a set: descriptors kept open at most, and as many for ADIT_IO_DIRECT; 0 for 256. */
+  uint32_t descriptors;
   /** Zeros. */
-  uint64_t reserved[4];
+  uint64_t reserved[3];
 } adit_record_reader_options;
+
+/** How to gather. Zero in any field means the default. */
+typedef struct adit_gather_options {
+  /** sizeof(adit_gather_options). */
+  size_t struct_size;
+  /**
+   * An adit_io. With ADIT_IO_READ and ADIT_IO_DIRECT the readers of a process keep up to 256 MiB of
+   * the files' tables in memory, and free them when they are closed. Calls that read from a disk have
+   * many reads under way at once, in a context of Linux's asynchronous I/O of 64 reads: one for each
+   * call under way, up to 16 of which a reader keeps. They count among all that the host has
+   * (/proc/sys/fs/aio-max-nr); where it has no more, reads come one after the other.
+   */
+  int32_t io;
+  /**
+   * The adit_dtype of the output; 0 for the records'. What adit_convert converts can be asked
+   * for.
+   */
+  int32_t dtype;
+  /** ADIT_CONVERT_SATURATE, ADIT_GATHER_... flags. */
+  uint32_t flags;
+  /** Zero. */
+  uint32_t reserved0;
+  /**
+   * Not 0: records of a ragged field become all alike, their first dimension this long; zeros
+   * stand behind shorter ones, and longer ones are ADIT_ERR_SHAPE, or cut with ADIT_GATHER_CUT.
+   */
+  uint64_t pad;
+  /** Zeros. */
+  uint64_t reserved[3];
+} adit_gather_options;
+
+/** What a prefetch asked the system for. */
+typedef struct adit_record_prefetched {
+  /** sizeof(adit_record_prefetched), set by the caller. */
+  size_t struct_size;
+  /** Bytes of the records. */
+  uint64_t bytes;
+  /**
+   * Ranges of the files that were asked for: what lies close together is asked for at once, and
+   * what is in memory not at all.
+   */
+  uint64_t ranges;
+  /** Pages that the records lie on. */
+  uint64_t pages;
+  /** Those among them that weren't in memory, as far as the system tells. */
+  uint64_t cold_pages;
+} adit_record_prefetched;
 
 /** What a verification found. */
 typedef struct adit_record_verification {
@@ -1173,33 +1448,18 @@ typedef struct adit_record_verification {
   uint64_t bytes;
 } adit_record_verification;
 
-/** How to gather. Zero in any field means the default. */
-typedef struct adit_gather_options {
-  /** sizeof(adit_gather_options). */
-  size_t struct_size;
-  /** An adit_io. */
-  int32_t io;
-  /**
-   * The adit_dtype of the output; 0 for the records'. What adit_convert converts can be asked
-   * for.
-   */
-  int32_t dtype;
-  /** ADIT_CONVERT_SATURATE. */
-  uint32_t flags;
-  /** Zero. */
-  uint32_t reserved0;
-  /** Zeros. */
-  uint64_t reserved[4];
-} adit_gather_options;
-
 /** The default options. */
 #define ADIT_RECORD_READER_OPTIONS_INIT \
-    { sizeof(adit_record_reader_options), NULL, { 0, 0, 0, 0 } }
-/** To be filled. */
-#define ADIT_RECORD_VERIFICATION_INIT { sizeof(adit_record_verification), 0, 0, 0 }
+    { sizeof(adit_record_reader_options), NULL, 0, 0, { 0, 0, 0 } }
 
 /** The default options. */
-#define ADIT_GATHER_OPTIONS_INIT { sizeof(adit_gather_options), 0, 0, 0, 0, { 0, 0, 0, 0 } }
+#define ADIT_GATHER_OPTIONS_INIT { sizeof(adit_gather_options), 0, 0, 0, 0, 0, { 0, 0, 0 } }
+
+/** To be filled. */
+#define ADIT_RECORD_PREFETCHED_INIT { sizeof(adit_record_prefetched), 0, 0, 0, 0 }
+
+/** To be filled. */
+#define ADIT_RECORD_VERIFICATION_INIT { sizeof(adit_record_verification), 0, 0, 0 }
 
 /**
  * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
@@ -1208,21 +1468,36 @@ typedef struct adit_gather_options {
 ADIT_API void adit_record_reader_options_init(adit_record_reader_options *options, size_t size);
 
 /**
- * Opens the record file at `path`. `options` may be NULL. On success `*out` is a handle that the
- * caller closes with adit_record_reader_close.
+ * Opens the record file, or the set whose manifest is, at `path`: rrec, arec or JSON by its content,
+ * not its name. `options` may be NULL. On success `*out` is a handle that the caller closes with
+ * adit_record_reader_close.
  *
  * Statuses: those of adit_data_open; ADIT_ERR_WRONG_FORMAT (no record file), ADIT_ERR_UNSUPPORTED
- * (a version this library doesn't know), ADIT_ERR_UNFINISHED (its writer never finished: see
- * adit_record_recover), ADIT_ERR_MALFORMED (the index doesn't fit into the file: it was cut).
+ * (a version or feature this library doesn't know), ADIT_ERR_UNFINISHED (its writer never finished,
+ * or the file was cut: see adit_record_recover), ADIT_ERR_MALFORMED (the index doesn't fit into the
+ * file; a manifest that breaks the rules), ADIT_ERR_CHECKSUM.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_record_reader_open(const char *path,
     const adit_record_reader_options *options, adit_record_reader **out, adit_error **err);
 
 /**
+ * Opens the `n` arec files `paths` as one set, in this order, without a manifest. Their heads are
+ * read at once, and their fields must be the same. `options` may be NULL. On success `*out` is a
+ * handle that the caller closes with adit_record_reader_close.
+ *
+ * Statuses: as adit_record_reader_open, told of the first file that fails; ADIT_ERR_INVALID_ARGUMENT
+ * (no paths), ADIT_ERR_MALFORMED (a file whose fields differ from the first one's).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_reader_open_files(const char *const *paths,
+    size_t n, const adit_record_reader_options *options, adit_record_reader **out,
+    adit_error **err);
+
+/**
  * Opens a record file whose bytes are open already: a download, an asset in memory, a part of a
  * file. The reader shares the bytes; `data` may be closed before it.
  *
- * Statuses: as adit_record_reader_open; ADIT_ERR_INVALID_ARGUMENT if options->data is set.
+ * Statuses: as adit_record_reader_open; ADIT_ERR_INVALID_ARGUMENT if options->data is set;
+ * ADIT_ERR_WRONG_FORMAT also for a manifest, whose shards can't be found from its bytes.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_record_reader_from_data(const adit_data *data,
     const adit_record_reader_options *options, adit_record_reader **out, adit_error **err);
@@ -1231,8 +1506,9 @@ ADIT_API ADIT_NODISCARD adit_status adit_record_reader_from_data(const adit_data
 ADIT_API uint64_t adit_record_reader_len(const adit_record_reader *reader);
 
 /**
- * The fields of the records. rrec declares none, so these are the two fields as record 0 has
- * them, or of any dtype and shape if there are no records; other records may differ. `*out` is
+ * The fields of the records: sizes of each record's own are ADIT_DIM_ANY. rrec declares none, so
+ * these are the two fields as record 0 has them, or of any dtype and shape if there are no records;
+ * other records may differ. `*out` is
  * the caller's, freed with adit_record_schema_free.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_MALFORMED (record 0 is damaged).
@@ -1241,12 +1517,14 @@ ADIT_API ADIT_NODISCARD adit_status adit_record_reader_schema(const adit_record_
     adit_record_schema **out, adit_error **err);
 
 /**
- * Lends the first `n` tensors of record `index`: input and target for n = 2. They are good until
- * the reader is closed (see the head of this section) and must not be written to. All of the
- * record is checked, whatever `n` is. The record's head is read from the map: of a file that
- * another process has cut, that is SIGBUS where it was mapped.
+ * Lends the first `n` tensors of record `index`, of rrec input and target for n = 2. They are good
+ * until the reader is closed (see the head of this section) and must not be written to. What places
+ * the record is checked, whatever `n` is; of rrec all of its structure. That is read from the map: of
+ * a file that another process has cut, that is SIGBUS where it was mapped.
  *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such record, or `n` over 2),
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such record, or `n` over the number
+ * of fields), ADIT_ERR_CHECKSUM (with ADIT_RECORD_CHECK_ALWAYS), of a set those of
+ * adit_record_reader_open for the shard,
  * ADIT_ERR_MALFORMED (this record is damaged; message, offset and index say where),
  * ADIT_ERR_MISALIGNED (its elements lie at odd addresses; adit_record_reader_gather copies them),
  * ADIT_ERR_UNSUPPORTED (over 8 dimensions; see adit_record_reader_shape).
@@ -1265,25 +1543,11 @@ ADIT_API ADIT_NODISCARD adit_status adit_record_reader_shape(const adit_record_r
     uint64_t index, size_t field, int64_t *dims, size_t cap, size_t *ndim, adit_error **err);
 
 /**
- * Reads all records by pread and checks each. Damaged ones are passed over and counted; the
- * status is then that of the first of them, and the error's index its number. `progress`, which
- * may be NULL, is told records. `found`, which may be NULL, is filled unless the walk itself ends
- * early; the caller sets `found->struct_size`.
+ * The file's bytes, for prefetch, release and residency; of a set its first shard's, see
+ * adit_record_reader_shard_data. `*out` is a handle of its own, closed with adit_data_close, before
+ * or after the reader.
  *
- * rrec has no checksums: what is checked is that every record's structure is sound and that every
- * byte can be read.
- *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_MALFORMED, ADIT_ERR_TRUNCATED, ADIT_ERR_IO,
- * ADIT_CANCELLED.
- */
-ADIT_API ADIT_NODISCARD adit_status adit_record_reader_verify(const adit_record_reader *reader,
-    adit_progress_fn progress, void *ctx, adit_record_verification *found, adit_error **err);
-
-/**
- * The file's bytes, for prefetch, release and residency. `*out` is a handle of its own, closed
- * with adit_data_close, before or after the reader.
- *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT.
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, of a set those of adit_record_reader_open for the shard.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_record_reader_data(const adit_record_reader *reader,
     adit_data **out, adit_error **err);
@@ -1303,9 +1567,9 @@ ADIT_API void adit_gather_options_init(adit_gather_options *options, size_t size
 /**
  * Copies field `field` of the `n` records `indices`, in that order, repeats allowed, to the start
  * of `buffer`, which has `len` bytes: the elements of `n` records are needed, as options->dtype
- * has them. All of the records must have the same dtype and shape in this field. `options` may be
- * NULL; `tensor`, which may be NULL, is filled to describe what is in the buffer: n, then a
- * record's dimensions.
+ * has them. All of the records must have the same dtype and shape in this field, unless options->pad
+ * makes them so. `options` may be NULL; `tensor`, which may be NULL, is filled to describe what is in
+ * the buffer: n, then a record's dimensions.
  *
  * The records need not lie aligned in the file. On failure the contents of `buffer` are undefined.
  * From the map, a file that another process cuts during the call is SIGBUS; ADIT_IO_READ answers
@@ -1313,13 +1577,172 @@ ADIT_API void adit_gather_options_init(adit_gather_options *options, size_t size
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such record or field, a buffer
  * too small), ADIT_ERR_DTYPE (options->dtype is none, or no such conversion), ADIT_ERR_SHAPE
- * (records that differ; the error's index is the record's number), ADIT_ERR_MALFORMED,
- * ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED (a record with over 7 dimensions, options
- * of a later version).
+ * (records that differ, one longer than options->pad; the error's index is the record's number),
+ * ADIT_ERR_MALFORMED, ADIT_ERR_CHECKSUM (the error's index is the record's number, its message names
+ * the field), of a set those of adit_record_reader_open for a shard, ADIT_ERR_TRUNCATED (a file that
+ * was cut, a shard shorter than its manifest says), ADIT_ERR_IO (also a shard that another file has
+ * taken the place of), ADIT_ERR_UNSUPPORTED (a record with over 7 dimensions, options of a later
+ * version).
  */
 ADIT_API ADIT_NODISCARD adit_status adit_record_reader_gather(const adit_record_reader *reader,
     size_t field, const uint64_t *indices, size_t n, void *buffer, uint64_t len,
     const adit_gather_options *options, adit_tensor *tensor, adit_error **err);
+
+/**
+ * Copies field `field`, a ragged one or not, of the `n` records `indices` one after the other to the
+ * start of `buffer`, which has `len` bytes. Record i's elements are those from offsets[i] to
+ * offsets[i + 1]: `offsets` has room for n + 1 numbers, and counts elements of the output. The shapes
+ * are told by adit_record_reader_shape. options->pad must be 0. `options` may be NULL; `tensor`,
+ * which may be NULL, is filled to describe what is in the buffer, its elements in one dimension.
+ *
+ * A buffer that is too small is ADIT_ERR_OUT_OF_RANGE, and `offsets` is filled all the same: the last
+ * one times an element's bytes is what is needed. On any other failure `offsets` is zeros, and the
+ * contents of `buffer` are undefined.
+ *
+ * Statuses: as adit_record_reader_gather.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_reader_gather_ragged(
+    const adit_record_reader *reader, size_t field, const uint64_t *indices, size_t n,
+    uint64_t *offsets, void *buffer, uint64_t len, const adit_gather_options *options,
+    adit_tensor *tensor, adit_error **err);
+
+/**
+ * Gathers several fields of the same records at once, each into a buffer of its own: field fields[i]
+ * to buffers[i], which has lens[i] bytes, as adit_record_reader_gather does. All are announced to the
+ * system before the first is read. options->dtype is that of every output; 0 leaves each as it is.
+ * `options` may be NULL; `tensors`, which may be NULL, has room for `n_fields` tensors and is filled.
+ *
+ * Statuses: as adit_record_reader_gather; ADIT_ERR_INVALID_ARGUMENT also for no fields.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_reader_gather_fields(
+    const adit_record_reader *reader, const size_t *fields, size_t n_fields,
+    const uint64_t *indices, size_t n, void *const *buffers, const uint64_t *lens,
+    const adit_gather_options *options, adit_tensor *tensors, adit_error **err);
+
+/**
+ * The number of entries of metadata: of a set the manifest's, of rrec 0. The first of the metadata
+ * calls on a reader reads all of it, at most 64 MiB.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_MALFORMED, ADIT_ERR_CHECKSUM, ADIT_ERR_TRUNCATED,
+ * ADIT_ERR_IO, ADIT_ERR_OUT_OF_MEMORY.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_reader_metadata_count(
+    const adit_record_reader *reader, size_t *count, adit_error **err);
+
+/**
+ * Entry `index` of the metadata: its key, a string, and its value, `*len` bytes. Both are lent until
+ * the reader is closed.
+ *
+ * Statuses: as adit_record_reader_metadata_count; ADIT_ERR_OUT_OF_RANGE.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_reader_metadata(const adit_record_reader *reader,
+    size_t index, const char **key, const void **value, size_t *len, adit_error **err);
+
+/**
+ * The value under `key`, `*len` bytes, lent until the reader is closed; ADIT_ERR_NOT_FOUND, without
+ * an error object, where there is none.
+ *
+ * Statuses: as adit_record_reader_metadata_count; ADIT_ERR_NOT_FOUND.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_reader_metadata_find(
+    const adit_record_reader *reader, const char *key, const void **value, size_t *len,
+    adit_error **err);
+
+/**
+ * Starts reading the fields `fields` (their numbers; all fields where `n_fields` is 0) of the `n`
+ * records `indices` from the disk and returns at once. Only a wish, for records that are soon
+ * gathered or got; gathers and loaders do it themselves. `told`, which may be NULL, is filled; the
+ * caller sets `told->struct_size`. Nothing is asked for where the bytes are no file's.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such record or field),
+ * ADIT_ERR_MALFORMED, ADIT_ERR_OUT_OF_MEMORY, of a set those of adit_record_reader_open for a shard.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_reader_prefetch(const adit_record_reader *reader,
+    const uint64_t *indices, size_t n, const size_t *fields, size_t n_fields,
+    adit_record_prefetched *told, adit_error **err);
+
+/**
+ * Lets go of the pages of all files that were opened: as adit_data_release, which says what is freed
+ * and what `flags` are. `*freed`, which may be NULL, is the bytes that were. Records can still be
+ * used: they are read again then.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED (unknown flags).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_reader_release(const adit_record_reader *reader,
+    uint32_t flags, uint64_t *freed, adit_error **err);
+
+/** The number of files that the records are in: 1 for a single file, 0 for NULL. */
+ADIT_API size_t adit_record_reader_shards(const adit_record_reader *reader);
+
+/**
+ * Which shard record `index` is in, and its number there. Either output may be NULL. No shard is
+ * opened.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_reader_shard_of(const adit_record_reader *reader,
+    uint64_t index, size_t *shard, uint64_t *local, adit_error **err);
+
+/**
+ * As adit_record_reader_data, of shard `shard`, which is opened if it wasn't. adit_data_path tells
+ * its path.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such shard), those of
+ * adit_record_reader_open for the shard.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_reader_shard_data(const adit_record_reader *reader,
+    size_t shard, adit_data **out, adit_error **err);
+
+/**
+ * Which records these are: 16 bytes, the same for the same files in the same order wherever they
+ * are, and others for any other set. Ranks compare them to know that they train on the same records,
+ * and a loader's state holds them. Of arec it follows from the shards' uuids and counts; of rrec from
+ * length and index, which are read for it.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, of rrec ADIT_ERR_TRUNCATED, ADIT_ERR_IO.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_reader_identity(const adit_record_reader *reader,
+    uint8_t *identity, adit_error **err);
+
+/**
+ * Reads all records by pread and checks each. Damaged ones are passed over and counted; the
+ * status is then that of the first of them, and the error's index its number. `progress`, which
+ * may be NULL, is told records. `found`, which may be NULL, is filled unless the walk itself ends
+ * early; the caller sets `found->struct_size`.
+ *
+ * Of arec every checksum is compared, of blocks, columns and fields, and what is told twice must
+ * agree; the error tells record, field and byte. Of a set all shards are read. rrec has no checksums:
+ * what is checked is that every record's structure is sound and that every byte can be read.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_MALFORMED, ADIT_ERR_CHECKSUM, ADIT_ERR_TRUNCATED,
+ * ADIT_ERR_IO, ADIT_CANCELLED, of a set those of adit_record_reader_open for a shard.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_reader_verify(const adit_record_reader *reader,
+    adit_progress_fn progress, void *ctx, adit_record_verification *found, adit_error **err);
+
+/* =================================================================================================
+ * Records: sets
+ * =================================================================================================
+ *
+ * A set is a manifest, a JSON text (docs/record-format.md), and its shards, arec files in the
+ * manifest's folder. adit_record_writer_create with options->shard_bytes writes one,
+ * adit_record_writer_append_to adds shards to it, and adit_record_reader_open reads it. Where several
+ * processes write at the same time, each writes files of its own, and in the end one of them makes
+ * the manifest, here.
+ */
+
+/**
+ * Publishes a manifest at `path` of the `n` arec files `shards`, in this order, which must stand in
+ * the manifest's folder. Each is opened, and all must have the same fields. The manifest appears in
+ * one step, and replaces one that is there, unless `flags` has ADIT_RECORD_WRITER_NO_REPLACE.
+ *
+ * Statuses: those of adit_record_reader_open for a shard and of adit_record_writer_finish;
+ * ADIT_ERR_INVALID_ARGUMENT (no shards, one in another folder, one named twice, one
+ * that stands at `path` itself), ADIT_ERR_WRONG_FORMAT (a shard that is no arec file), ADIT_ERR_MALFORMED (fields that differ; the message says which),
+ * ADIT_ERR_EXISTS, ADIT_ERR_UNSUPPORTED (unknown flags).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_manifest_create(const char *path,
+    const char *const *shards, size_t n, uint32_t flags, adit_error **err);
 
 /* =================================================================================================
  * Records: recovery
@@ -1341,7 +1764,7 @@ enum adit_recovery_stop
   ADIT_RECOVERY_STOP_CUT = 2,
   /** Only zeros follow: space that was never written. */
   ADIT_RECOVERY_STOP_ZEROS = 3,
-  /** What follows doesn't fit the schema. */
+  /** What follows doesn't fit the schema, or isn't what its checksums say. */
   ADIT_RECOVERY_STOP_MISMATCH = 4,
 };
 #ifndef __cplusplus
@@ -1372,8 +1795,15 @@ typedef struct adit_record_recovery {
 #define ADIT_RECORD_RECOVERY_INIT { sizeof(adit_record_recovery), 0, 0, 0, 0, 0 }
 
 /**
- * Saves the whole records of the damaged rrec file `from` into a new file `to`, which must not
- * exist. The damaged file is only read.
+ * Saves the whole records of the damaged file `from` into a new file of its format, `to`, which must
+ * not exist. The damaged file is only read.
+ *
+ * arec: the file's header tells its fields, so `schema` is best NULL; another than the file's is
+ * refused. Every block has checksums, and one is saved whole or not at all: what was appended after
+ * the last full block is there up to the last adit_record_writer_sync, which left a copy of the block
+ * behind it. stop_offset is where the next block would have been, and reason says what stands there;
+ * ADIT_RECOVERY_STOP_END, that nothing is missing: the file is finished, or its last copy was read. A
+ * header that is damaged leaves nothing to go by: ADIT_ERR_CHECKSUM or ADIT_ERR_MALFORMED.
  *
  * rrec records carry no checksum, so bytes that were never records can look like some. Nothing is
  * invented: the walk follows `schema`, or, if that is NULL, the dtypes and shapes of record 0,
@@ -1388,14 +1818,68 @@ typedef struct adit_record_recovery {
  *
  * Statuses: those of adit_data_open and adit_record_writer_finish; ADIT_ERR_EXISTS (something
  * stands at `to`), ADIT_ERR_WRONG_FORMAT, ADIT_ERR_UNSUPPORTED (another version),
- * ADIT_ERR_MALFORMED (not one whole record), ADIT_ERR_INVALID_ARGUMENT (a schema without exactly
- * two fields), ADIT_CANCELLED.
+ * ADIT_ERR_MALFORMED (not one whole record), ADIT_ERR_CHECKSUM (arec: the header),
+ * ADIT_ERR_INVALID_ARGUMENT (rrec: a schema without exactly two fields; arec: another than the
+ * file's), ADIT_CANCELLED.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_record_recover(const char *from, const char *to,
                                                         const adit_record_schema *schema,
                                                         adit_progress_fn progress, void *ctx,
                                                         adit_record_recovery *recovery,
                                                         adit_error **err);
+
+/* =================================================================================================
+ * Records: conversion
+ * =================================================================================================
+ *
+ * From files that are there to record files. Each call writes as a writer of the options does: to a
+ * temporary, with shards where options->shard_bytes asks for them, and nothing at the path unless
+ * all went well. `options` may be NULL, and so may options->schema: the fields are then those of what
+ * is converted. `progress`, which may be NULL, is told records.
+ */
+
+/**
+ * Writes the records of `from`, a record file or a manifest, to `to`: rrec to arec above all, also a
+ * set to one file, one file to a set, or another alignment. Fields that are the same in all records
+ * become fixed ones, others ragged; names and metadata stay.
+ *
+ * Statuses: those of adit_record_reader_open and _verify for `from`, of adit_record_writer_create,
+ * _append and _finish for `to`; ADIT_ERR_DTYPE, ADIT_ERR_SHAPE (records that `to`'s format can't
+ * hold, or whose dtype or number of dimensions differs; the error's index is the record's number),
+ * ADIT_CANCELLED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_convert(const char *from, const char *to,
+                                                        const adit_record_writer_options *options,
+                                                        adit_progress_fn progress, void *ctx,
+                                                        adit_error **err);
+
+/**
+ * Writes `n` array files (npy or MMAP) to `to` as records: record i has row i of each, field by
+ * field, called `names`; where `names` is NULL, as the files without their extension. Their first
+ * dimensions must be the same.
+ *
+ * Statuses: those of adit_array_open for `paths`, of adit_record_writer_create, _append and _finish
+ * for `to`; ADIT_ERR_INVALID_ARGUMENT (no arrays, names that are taken or too long), ADIT_ERR_SHAPE (an
+ * array without dimensions or with another number of rows), ADIT_CANCELLED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_convert_arrays(const char *const *paths,
+    const char *const *names, size_t n, const char *to, const adit_record_writer_options *options,
+    adit_progress_fn progress, void *ctx, adit_error **err);
+
+/**
+ * Writes the files in `folder`, byte for byte, to `to` as records, in the order of their names: field
+ * "name" is a file's name and "data" its contents, both bytes. Where the folder holds folders, each of
+ * them is a class: "name" is `class/file`, a third field "label" is the class's number, i32 without
+ * dimensions, and the metadata has each class's name under `class.<number>`. Names that start with a
+ * dot are passed over.
+ *
+ * Statuses: those of adit_data_open for a file, of adit_record_writer_create, _append and _finish for
+ * `to`; ADIT_ERR_NOT_FOUND (no such folder), ADIT_ERR_INVALID_ARGUMENT (no folder, files beside
+ * folders), ADIT_ERR_NOT_A_FILE (a folder in a class's folder), ADIT_CANCELLED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_record_convert_folder(const char *folder, const char *to,
+    const adit_record_writer_options *options, adit_progress_fn progress, void *ctx,
+    adit_error **err);
 
 /* =================================================================================================
  * Arrays
@@ -2695,6 +3179,578 @@ ADIT_API ADIT_NODISCARD adit_status adit_model_writer_finish(adit_model_writer *
 
 /** Closes a writer; NULL is nothing. Unfinished, it leaves nothing behind: finish first. */
 ADIT_API void adit_model_writer_close(adit_model_writer *writer);
+
+/* =================================================================================================
+ * Loader: batches for training
+ * =================================================================================================
+ *
+ * A loader gives the records of a reader, or windows of tokens, in batches, in a shuffled order, to
+ * one of many ranks, and knows how to go on where a run was interrupted. It fills batches ahead of
+ * their use, with threads of its own, into memory that it reuses; a batch is a handle whose tensors
+ * point into that memory.
+ *
+ * Steps. options->batch is the *global* batch: the records of one step over all ranks. Step k of an
+ * epoch is the positions from k x batch on in the epoch's order, and rank r of `world` takes its own
+ * share of them, from r x batch / world on; so what a step trains on doesn't depend on the number of
+ * ranks. Where batch isn't a multiple of world, shares differ by one row. A last step that isn't full
+ * is dropped, filled up with records from the epoch's start, or kept short, as options->uneven says;
+ * a batch has as many rows in every step, and adit_batch_info.valid says how many of them count. Every
+ * rank makes the same number of steps: nobody waits for ever in an Allreduce.
+ *
+ * Order. ADIT_ORDER_SHUFFLED is a pure function of seed, epoch, the set, and the options: it takes no
+ * memory, and is the same on every machine, whatever world, workers and depth are. The set is cut into
+ * blocks of options->block records; the blocks' order is shuffled, and then the records within
+ * windows of options->window blocks: 0, the whole set, mixes best; a smaller window reads the file in
+ * stretches, which is what makes a set larger than memory fast on a disk, and ADIT_CACHE_DROP
+ * possible. docs/loader.md says how well each mixes. options->canonical_nodes cuts the blocks into as
+ * many lanes, so that each of as many nodes reads windows of its own; it is part of the order: keep
+ * it when the number of nodes changes. ADIT_ORDER_SEQUENTIAL is the records as they are.
+ *
+ * Epochs. adit_loader_next answers ADIT_END once when the epoch's last step has been delivered; the
+ * call after it begins the next epoch, in another order. adit_loader_set_epoch goes to the start of
+ * any.
+ *
+ * Resume. adit_loader_state_save writes at most ADIT_LOADER_STATE_BYTES bytes: the set's identity, the
+ * order's options, epoch, and the steps *delivered* by adit_loader_next, not those filled ahead. Save it
+ * with the model that these steps have made. adit_loader_state_load, on a loader of the same set and
+ * order, goes to the step after them: exactly the batches follow that would have, also with another
+ * world, rank, other workers, fields or depth. It is the same in every rank: one may save it for all.
+ *
+ * Held batches. A batch is its own until adit_batch_release, whatever happens to the loader: its
+ * memory isn't reused, and outlives adit_loader_close. options->max_held batches may be out at a time;
+ * the next adit_loader_next is then ADIT_ERR_BUSY.
+ *
+ * Memory. A loader has memory for `depth` batches, those held among them, aligned to 4096 bytes, from
+ * options->allocator where there is one (pinned memory, say); options->memory_budget caps it: depth is
+ * made less to fit, and where not even max_held batches and one to fill fit, opening is
+ * ADIT_ERR_OUT_OF_RANGE. Ragged fields make a batch's memory grow up to its largest.
+ *
+ * Threads. options->workers threads called "adit-loader" read, convert and call options->transform;
+ * with ADIT_LOADER_NO_THREADS there are none, and adit_loader_next does the work. Calls on a loader
+ * need the caller's exclusion; batches may be read, and released, on any threads. adit_loader_close
+ * stops the threads at any time; it waits for the batch that each reads, with a transform for the
+ * records that it reads together.
+ *
+ * Forks. In a child every call on an inherited loader but adit_loader_steps is ADIT_ERR_FORKED; closing
+ * it, and releasing inherited batches, is right there. Open a loader after forking.
+ *
+ * Bad records. A record that is damaged, can't be read, or fails its checksum never makes a batch
+ * short. As options->bad_record says, adit_loader_next fails and tells its number (the step counts as
+ * not delivered, and the same call tries it again), or another record of the set takes its place,
+ * or zeros do; adit_batch_flags tells which rows these are.
+ *
+ * Cache. Batches are announced to the system in coalesced ranges before they are read, by pread by
+ * default, so that a file that is cut is ADIT_ERR_TRUNCATED and not SIGBUS. ADIT_IO_MAP copies from
+ * the map: fastest for what is in memory. ADIT_IO_DIRECT reads past the page cache. With
+ * ADIT_CACHE_DROP the pages of each window are let go when it is done, so that an epoch larger than
+ * memory pushes nothing else out; it needs windows of a few blocks, and a file system that lets go of
+ * pages; other processes that have the file mapped keep them.
+ */
+
+/** A loader. */
+typedef struct adit_loader adit_loader;
+
+/** A batch of a loader. It is read by const calls on any threads at once, and released on any. */
+typedef struct adit_batch adit_batch;
+
+/** The fields that a loader gives. */
+typedef struct adit_loader_fields adit_loader_fields;
+
+/**
+ * Makes the outputs of one record from its inputs. `inputs` are the record's tensors, one for each
+ * field of options->fields in their order (of the set where there are none), lent during the call;
+ * their dtypes and shapes are the file's. `outputs` are this record's rows of the batch, as
+ * adit_loader_fields_add_output declared them: all of their bytes are to be written, through
+ * `data`. `record` is its number in the set; `seed` is another for each record, epoch and seed of
+ * the options, and the same whenever this record comes up in this epoch: what is random in an
+ * augmentation follows from it. Runs on the loader's threads, on several at once, or with
+ * ADIT_LOADER_NO_THREADS on the one that calls adit_loader_next. A result other than 0 makes the
+ * record a bad one (options->bad_record): ADIT_ERR_CALLBACK, whose adit_error_os_code is the result.
+ */
+typedef int (ADIT_CALL *adit_transform_fn)(void *ctx, uint64_t record, uint64_t seed,
+                                           const adit_tensor *inputs, size_t n_inputs,
+                                           const adit_tensor *outputs, size_t n_outputs);
+
+/** Of a row: its own record. */
+#define ADIT_ROW_SOUND 0
+
+/** Of a row: its record was bad, and another stands for it. */
+#define ADIT_ROW_REPLACED 1
+
+/** Of a row: its record was bad, and zeros stand for it. */
+#define ADIT_ROW_MASKED 2
+
+/** Of a row: it fills up the last step, and isn't valid. */
+#define ADIT_ROW_PADDING 4
+
+/** As a record's number: none, in rows that fill up a last step of ADIT_UNEVEN_KEEP. */
+#define ADIT_NO_RECORD UINT64_MAX
+
+/** In adit_loader_options.flags: no threads; adit_loader_next reads and transforms itself. */
+#define ADIT_LOADER_NO_THREADS 1
+
+/**
+ * In adit_loader_options.flags: rank and world are those that the launcher's environment says
+ * (OMPI_COMM_WORLD_RANK and _SIZE, PMI_RANK and _SIZE, PMIX_RANK, SLURM_PROCID and _NTASKS, RANK and
+ * WORLD_SIZE); in the options they must be 0. Sources that disagree, and an environment that says
+ * nothing, are ADIT_ERR_INVALID_ARGUMENT, which names them.
+ */
+#define ADIT_LOADER_FROM_ENVIRONMENT 2
+
+/** In adit_loader_options.flags: as ADIT_CONVERT_SATURATE, for every field that is converted. */
+#define ADIT_LOADER_SATURATE 4
+
+/** The most that a loader's state has, in bytes. */
+#define ADIT_LOADER_STATE_BYTES 256
+
+/** What a batch is. */
+typedef struct adit_batch_info {
+  /** sizeof(adit_batch_info), set by the caller. */
+  size_t struct_size;
+  /** Its epoch. */
+  uint64_t epoch;
+  /** Its step in the epoch, from 0. */
+  uint64_t step;
+  /** Its rows: this rank's share of the global batch. */
+  uint64_t rows;
+  /** Those that count, the first ones. Fewer than `rows` in an uneven last step alone. */
+  uint64_t valid;
+  /**
+   * Rows that count over all ranks in this step: what a mean over the global batch is divided by.
+   */
+  uint64_t global_valid;
+} adit_batch_info;
+
+/** What a batch has of a ragged field. */
+enum adit_ragged
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Two tensors: `<name>`, the rows' elements one after the other, and `<name>.offsets`, u64, one
+   * more than there are rows: row i's elements are those from its offset to the next one.
+   */
+  ADIT_RAGGED_PACKED = 0,
+  /**
+   * Two tensors: `<name>`, the rows all `length` long in their first dimension, with zeros behind
+   * shorter records, and `<name>.lengths`, u64, how long each was. A longer record is a bad one.
+   */
+  ADIT_RAGGED_PADDED = 1,
+  /** The same, but longer records are cut to `length`. */
+  ADIT_RAGGED_CUT = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_ragged adit_ragged;
+#else
+typedef int32_t adit_ragged;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** What a loader has done since it was opened. */
+typedef struct adit_loader_stats {
+  /** sizeof(adit_loader_stats), set by the caller. */
+  size_t struct_size;
+  /** Batches delivered. */
+  uint64_t steps;
+  /** Records in them, without padding. */
+  uint64_t records;
+  /** Bytes of their tensors. */
+  uint64_t bytes;
+  /**
+   * Nanoseconds that adit_loader_next waited for its threads, or filled batches itself: what the
+   * loader costs whoever trains.
+   */
+  uint64_t wait_nanos;
+  /** Bytes read from the set for batches, delivered or not. */
+  uint64_t read_bytes;
+  /** Pages that weren't in memory when they were announced. */
+  uint64_t cold_pages;
+  /** Rows in which another record stands for a bad one. */
+  uint64_t replaced;
+  /** Rows in which zeros do. */
+  uint64_t masked;
+  /** Bytes that were let go of from the page cache. */
+  uint64_t dropped_bytes;
+  /** Batches that there is memory for. */
+  uint64_t slots;
+  /** Bytes of memory now: for batches, and for the records that a transform is given. */
+  uint64_t memory;
+  /** Threads that fill batches. */
+  uint64_t workers;
+  /** This process's rank, as the options or the environment gave it. */
+  uint32_t rank;
+  /** The number of ranks. */
+  uint32_t world;
+} adit_loader_stats;
+
+/** The order of an epoch. */
+enum adit_order
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** Shuffled by seed and epoch; see the head of this section. */
+  ADIT_ORDER_SHUFFLED = 0,
+  /** As the records are. */
+  ADIT_ORDER_SEQUENTIAL = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_order adit_order;
+#else
+typedef int32_t adit_order;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** What becomes of a last step that isn't full. */
+enum adit_uneven
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** It is left out: its records come in other epochs. */
+  ADIT_UNEVEN_DROP = 0,
+  /** It is filled up from the epoch's start; adit_batch_flags tells ADIT_ROW_PADDING. */
+  ADIT_UNEVEN_PAD = 1,
+  /** Its batches have fewer valid rows, in some ranks none; zeros stand in the others. */
+  ADIT_UNEVEN_KEEP = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_uneven adit_uneven;
+#else
+typedef int32_t adit_uneven;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** What a loader does about the page cache. */
+enum adit_cache
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Keep where the set fits into the memory that the process may use (its control group's limit,
+   * else half of the machine's), drop else.
+   */
+  ADIT_CACHE_AUTO = 0,
+  /** Leave it to the system. */
+  ADIT_CACHE_KEEP = 1,
+  /** Let go of each window's pages when it is done. */
+  ADIT_CACHE_DROP = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_cache adit_cache;
+#else
+typedef int32_t adit_cache;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** What becomes of a record that can't be had. */
+enum adit_bad_record
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** adit_loader_next fails and tells its number. */
+  ADIT_BAD_RECORD_FAIL = 0,
+  /**
+   * Another takes its place: the first sound one of those 1, 2, 4 and so on to 32768 places on in
+   * the set, which follow its end at its start; none is a failure.
+   */
+  ADIT_BAD_RECORD_REPLACE = 1,
+  /** Zeros take its place. */
+  ADIT_BAD_RECORD_MASK = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_bad_record adit_bad_record;
+#else
+typedef int32_t adit_bad_record;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** How to load. `batch` must be set; zero in any other field means the default. */
+typedef struct adit_loader_options {
+  /** sizeof(adit_loader_options). */
+  size_t struct_size;
+  /**
+   * The global batch: records of a step over all ranks, at most 2^32. With fewer than `world` some ranks have
+   * batches without rows.
+   */
+  uint64_t batch;
+  /** What the order, and the transform's seeds, are a function of. */
+  uint64_t seed;
+  /** The first epoch. */
+  uint64_t epoch;
+  /** This process among `world`, from 0. */
+  uint32_t rank;
+  /** How many processes share the steps, at most 2^24; 0 for 1. */
+  uint32_t world;
+  /** Lanes of the order, at most 65536; 0 for 1. */
+  uint32_t canonical_nodes;
+  /** ADIT_LOADER_... flags. */
+  uint32_t flags;
+  /** Records of a block, at most 2^60; 0 for as many as make about 4 MiB of this set. */
+  uint64_t block;
+  /** Blocks of a window; 0 for the whole lane. */
+  uint64_t window;
+  /** An adit_order. */
+  int32_t order;
+  /** An adit_uneven. */
+  int32_t uneven;
+  /** An adit_io. ADIT_IO_AUTO is ADIT_IO_READ. */
+  int32_t io;
+  /** An adit_cache. */
+  int32_t cache;
+  /** An adit_bad_record. */
+  int32_t bad_record;
+  /**
+   * An adit_record_check: ADIT_RECORD_CHECK_NEVER compares no checksums; 0 as the reader was
+   * opened.
+   */
+  int32_t check;
+  /** Threads; 0 for one, at most 1024. */
+  uint32_t workers;
+  /**
+   * Batches that there is memory for, those held among them: at least max_held + 1, at most 1024;
+   * 0 for a few more than are held.
+   */
+  uint32_t depth;
+  /** Batches that the caller may hold; 0 for 2. */
+  uint32_t max_held;
+  /** Zero. */
+  uint32_t reserved0;
+  /**
+   * The most memory in bytes for batches; 0 for no limit. What each thread reads through comes on
+   * top: with a transform about 4 MiB of its records, or 16 of a ragged field; with ADIT_IO_DIRECT
+   * 1 MiB or more.
+   */
+  uint64_t memory_budget;
+  /** The fields; NULL for all of the set's, as they are, ragged ones packed. */
+  const adit_loader_fields *fields;
+  /** Makes the outputs of `fields`; NULL where there are none. */
+  adit_transform_fn transform;
+  /** Given to transform. */
+  void *transform_ctx;
+  /**
+   * Where batches' memory comes from; NULL for the system's allocator. It must live until the
+   * loader is closed and the last batch released.
+   */
+  const adit_allocator *allocator;
+  /** Zeros. */
+  uint64_t reserved[8];
+} adit_loader_options;
+
+/** To be filled. */
+#define ADIT_BATCH_INFO_INIT { sizeof(adit_batch_info), 0, 0, 0, 0, 0 }
+
+/** To be filled. */
+#define ADIT_LOADER_STATS_INIT \
+    { sizeof(adit_loader_stats), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/** The default options; set batch. */
+#define ADIT_LOADER_OPTIONS_INIT \
+    { sizeof(adit_loader_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      NULL, NULL, NULL, NULL, { 0, 0, 0, 0, 0, 0, 0, 0 } }
+
+/** The number of a batch's tensors; 0 for NULL. */
+ADIT_API size_t adit_batch_len(const adit_batch *batch);
+
+/**
+ * Tensor `index` of a batch: [rows, a record's dimensions], of a packed field [elements]. A ragged
+ * field makes two tensors, the second next to the first. It is good until the batch is released, and
+ * may be written, but for offsets and lengths. Its data is at a multiple of 4096 bytes, that of offsets
+ * and lengths of 8.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_batch_tensor(const adit_batch *batch, size_t index,
+                                                      adit_tensor *tensor, adit_error **err);
+
+/**
+ * The number of the tensor called `name`: a field's name, or that with ".offsets" or ".lengths".
+ * ADIT_ERR_NOT_FOUND, without an error object, where there is none. It is the same in all of a
+ * loader's batches.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_NOT_FOUND.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_batch_find(const adit_batch *batch, const char *name,
+                                                    size_t *index, adit_error **err);
+
+/**
+ * The numbers of the records that a batch's rows hold, `*n` of them, one for each row; where another
+ * stands for a bad one, that other's; ADIT_NO_RECORD where there is none. Lent until the batch is released.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_batch_records(const adit_batch *batch,
+                                                       const uint64_t **records, size_t *n,
+                                                       adit_error **err);
+
+/**
+ * What each row of a batch is, `*n` of them: ADIT_ROW_... numbers. Lent until the batch is released.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_batch_flags(const adit_batch *batch, const uint8_t **flags,
+                                                     size_t *n, adit_error **err);
+
+/**
+ * Tells what a batch is. The caller sets `info->struct_size`.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_batch_get_info(const adit_batch *batch,
+                                                        adit_batch_info *info, adit_error **err);
+
+/**
+ * Gives a batch back; NULL is nothing. Its tensors end here. Any thread may do so, also after the
+ * loader is closed.
+ */
+ADIT_API void adit_batch_release(adit_batch *batch);
+
+/**
+ * Makes an empty list. On success `*out` is a handle that the caller frees with
+ * adit_loader_fields_free; it is copied when a loader is opened with it.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_loader_fields_new(adit_loader_fields **out,
+    adit_error **err);
+
+/**
+ * Adds the set's field `name`, as `dtype` (an adit_dtype; 0 for its own). Of a fixed field `ragged`
+ * and `length` must be 0; of a ragged one `ragged` is an adit_ragged and `length` the length where it
+ * has one. Whether the set has the field shows when a loader is opened.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (NULL, a name that was added before, a length that is 0 where
+ * one is needed), ADIT_ERR_DTYPE.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_loader_fields_add(adit_loader_fields *fields,
+    const char *name, int32_t dtype, int32_t ragged, uint64_t length, adit_error **err);
+
+/**
+ * Adds a tensor that options->transform makes: for each row `ndim` sizes `dims` of `dtype`. With
+ * outputs batches have these and nothing else, and the fields added with adit_loader_fields_add (all
+ * of the set's, where there are none) are what the transform is given, as the file has them.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_DTYPE, ADIT_ERR_SHAPE (over 7 dimensions, a negative
+ * one, broken blocks).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_loader_fields_add_output(adit_loader_fields *fields,
+    const char *name, int32_t dtype, int32_t ndim, const int64_t *dims, adit_error **err);
+
+/** Frees a list; NULL is nothing. Loaders opened with it have their own. */
+ADIT_API void adit_loader_fields_free(adit_loader_fields *fields);
+
+/**
+ * Waits for the next step's batch. On success `*batch` is a handle that the caller gives back with
+ * adit_batch_release, before or after closing the loader. ADIT_END, without an error object, ends the
+ * epoch; the call after that begins the next one.
+ *
+ * Statuses: ADIT_END, ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_BUSY (max_held batches are held),
+ * ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_OUT_OF_RANGE (ragged records that make a batch larger than the
+ * budget), ADIT_ERR_FORKED; of a bad record what is wrong with it: ADIT_ERR_MALFORMED,
+ * ADIT_ERR_CHECKSUM, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_SHAPE, ADIT_ERR_CALLBACK, with the
+ * record's number as the error's index.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_loader_next(adit_loader *loader, adit_batch **batch,
+                                                     adit_error **err);
+
+/** The steps of an epoch, the same for every rank; 0 for NULL. */
+ADIT_API uint64_t adit_loader_steps(const adit_loader *loader);
+
+/**
+ * Tells what a loader has done. The caller sets `stats->struct_size`.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_FORKED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_loader_get_stats(const adit_loader *loader,
+    adit_loader_stats *stats, adit_error **err);
+
+/**
+ * Opens a loader of the records of `reader`, which may be closed before it. On success `*out` is a
+ * handle that the caller closes with adit_loader_close. No record is read yet.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (no batch, options that don't go together, a field that the set
+ * doesn't have or that is named twice, a transform without outputs or outputs without one, an
+ * environment that says nothing or two things, a rank beyond world, a set with fewer records than a
+ * step needs, a dtype that a field can't be converted to, a field to be padded whose records differ in
+ * more than their first dimension), ADIT_ERR_OUT_OF_RANGE (a budget too small), ADIT_ERR_UNSUPPORTED
+ * (options of a later version), ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_PERMISSION (no thread can be started); of rrec
+ * those of adit_record_reader_get for record 0, of a set those of adit_record_reader_open for a shard.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_loader_open(const adit_record_reader *reader,
+                                                     const adit_loader_options *options,
+                                                     adit_loader **out, adit_error **err);
+
+/**
+ * Opens a loader of windows of `tokens` elements, one every `stride` elements, over an array of one
+ * dimension: for a language model that predicts the next token of T, T + 1 elements with a stride of
+ * T. `stride` 0 is `tokens`. Elements at the end that make no whole window are left out. Windows are
+ * what records are elsewhere; batches have one tensor, "tokens", of [rows, tokens], in the array's
+ * dtype or in that of a field "tokens" of options->fields. `array` may be closed before the loader.
+ *
+ * Statuses: as adit_loader_open; ADIT_ERR_INVALID_ARGUMENT for `tokens` of 0, ADIT_ERR_SHAPE for an
+ * array of other than one dimension, ADIT_ERR_DTYPE for one of blocks, ADIT_ERR_UNSUPPORTED for one in
+ * another byte order.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_loader_open_array(const adit_array *array, uint64_t tokens,
+    uint64_t stride, const adit_loader_options *options, adit_loader **out, adit_error **err);
+
+/**
+ * As adit_loader_open_array, over the elements of `dtype` that start at byte `offset` of `data` and go
+ * on to its end: a file with a header of its own, such as llm.c's of u16 behind 1024 bytes.
+ *
+ * Statuses: as adit_loader_open_array; ADIT_ERR_OUT_OF_RANGE for an offset past the bytes.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_loader_open_data(const adit_data *data, uint64_t offset,
+    int32_t dtype, uint64_t tokens, uint64_t stride, const adit_loader_options *options,
+    adit_loader **out, adit_error **err);
+
+/**
+ * Closes a loader; NULL is nothing. Its threads end before this returns; batches that are held stay.
+ */
+ADIT_API void adit_loader_close(adit_loader *loader);
+
+/**
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
+ */
+ADIT_API void adit_loader_options_init(adit_loader_options *options, size_t size);
+
+/**
+ * Goes to the start of epoch `epoch`. Batches that were filled ahead are forgotten, those that are
+ * held stay.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_FORKED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_loader_set_epoch(adit_loader *loader, uint64_t epoch,
+    adit_error **err);
+
+/**
+ * Writes where the loader is, after the steps that adit_loader_next delivered, to `state`, which has
+ * `cap` bytes, and the bytes written to `*len`: at most ADIT_LOADER_STATE_BYTES.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (`cap` is too small), ADIT_ERR_FORKED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_loader_state_save(const adit_loader *loader, void *state,
+    size_t cap, size_t *len, adit_error **err);
+
+/**
+ * Goes to where the loader was whose state these `len` bytes are. Set, seed, batch, uneven, and what
+ * makes the order must be the same, the rest need not be. On failure the loader stays where it is.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (a state of another set, seed, batch or order; the message says
+ * what differs), ADIT_ERR_MALFORMED (no state, or a damaged one), ADIT_ERR_UNSUPPORTED (one of a later
+ * version), ADIT_ERR_OUT_OF_RANGE (a step beyond the epoch's), ADIT_ERR_FORKED.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_loader_state_load(adit_loader *loader, const void *state,
+    size_t len, adit_error **err);
 
 /* =================================================================================================
  * Loading: many tensors at once

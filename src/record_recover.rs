@@ -26,7 +26,7 @@ pub enum adit_recovery_stop {
     ADIT_RECOVERY_STOP_CUT = 2,
     /// Only zeros follow: space that was never written.
     ADIT_RECOVERY_STOP_ZEROS = 3,
-    /// What follows doesn't fit the schema.
+    /// What follows doesn't fit the schema, or isn't what its checksums say.
     ADIT_RECOVERY_STOP_MISMATCH = 4,
 }
 
@@ -56,8 +56,15 @@ pub struct adit_record_recovery {
 // SAFETY: zeros are numbers.
 unsafe impl Zeroable for adit_record_recovery {}
 
-/// Saves the whole records of the damaged rrec file `from` into a new file `to`, which must not
-/// exist. The damaged file is only read.
+/// Saves the whole records of the damaged file `from` into a new file of its format, `to`, which must
+/// not exist. The damaged file is only read.
+///
+/// arec: the file's header tells its fields, so `schema` is best NULL; another than the file's is
+/// refused. Every block has checksums, and one is saved whole or not at all: what was appended after
+/// the last full block is there up to the last adit_record_writer_sync, which left a copy of the block
+/// behind it. stop_offset is where the next block would have been, and reason says what stands there;
+/// ADIT_RECOVERY_STOP_END, that nothing is missing: the file is finished, or its last copy was read. A
+/// header that is damaged leaves nothing to go by: ADIT_ERR_CHECKSUM or ADIT_ERR_MALFORMED.
 ///
 /// rrec records carry no checksum, so bytes that were never records can look like some. Nothing is
 /// invented: the walk follows `schema`, or, if that is NULL, the dtypes and shapes of record 0,
@@ -72,8 +79,9 @@ unsafe impl Zeroable for adit_record_recovery {}
 ///
 /// Statuses: those of adit_data_open and adit_record_writer_finish; ADIT_ERR_EXISTS (something
 /// stands at `to`), ADIT_ERR_WRONG_FORMAT, ADIT_ERR_UNSUPPORTED (another version),
-/// ADIT_ERR_MALFORMED (not one whole record), ADIT_ERR_INVALID_ARGUMENT (a schema without exactly
-/// two fields), ADIT_CANCELLED.
+/// ADIT_ERR_MALFORMED (not one whole record), ADIT_ERR_CHECKSUM (arec: the header),
+/// ADIT_ERR_INVALID_ARGUMENT (rrec: a schema without exactly two fields; arec: another than the
+/// file's), ADIT_CANCELLED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_record_recover(
     from: *const c_char,

@@ -16,8 +16,9 @@ use std::ops::Range;
 
 use adit_core::dtype::DType;
 use adit_core::error::Report;
+use adit_core::map::Region;
 use adit_core::model::ModelTensor;
-use adit_core::record::RecordTensor;
+use adit_core::record::{FieldTensor, RecordTensor};
 use adit_core::tensor::dlpack::Imported;
 use adit_core::tensor::{Lent, MAX_DIMS, Shape, Slice, TensorView};
 
@@ -122,10 +123,21 @@ impl adit_tensor {
         reserved: [0; 4],
     };
 
+    /// Becomes a field of a record, from ZERO.
+    #[inline]
+    pub(crate) fn become_field(&mut self, field: &FieldTensor<'_, '_>) {
+        match field {
+            FieldTensor::Rrec(record) => self.become_record(record),
+            FieldTensor::Arec(record) => {
+                self.become_elements(record.bytes, record.dtype, record.shape.dims());
+            }
+        }
+    }
+
     /// Becomes a tensor of a record, from ZERO. Written in place, member by member: a struct built elsewhere
     /// and copied here takes most of the time of a get.
     #[inline]
-    pub(crate) fn become_record(&mut self, record: &RecordTensor<'_, '_>) {
+    fn become_record(&mut self, record: &RecordTensor<'_, '_>) {
         self.data = record.bytes.as_ptr().cast();
         self.nbytes = record.bytes.len() as u64;
         self.dtype = record.dtype.number();
@@ -146,14 +158,19 @@ impl adit_tensor {
     /// Becomes a tensor of a model, from ZERO; in place, as above.
     #[inline]
     pub(crate) fn become_lent(&mut self, lent: &ModelTensor<'_>) {
-        self.data = lent.bytes.as_ptr().cast();
-        self.nbytes = lent.bytes.len() as u64;
-        self.dtype = lent.dtype.number();
-        self.ndim = lent.dims.len() as i32;
+        self.become_elements(lent.bytes, lent.dtype, lent.dims);
+    }
+
+    #[inline]
+    fn become_elements(&mut self, bytes: Region<'_>, dtype: DType, dims: &[i64]) {
+        self.data = bytes.as_ptr().cast();
+        self.nbytes = bytes.len() as u64;
+        self.dtype = dtype.number();
+        self.ndim = dims.len() as i32;
         self.flags = ADIT_TENSOR_READ_ONLY | ADIT_TENSOR_CONTIGUOUS;
-        let has_strides = !lent.dtype.is_block();
+        let has_strides = !dtype.is_block();
         let mut step: i64 = 1;
-        for (axis, &dim) in lent.dims.iter().enumerate().rev() {
+        for (axis, &dim) in dims.iter().enumerate().rev() {
             let places = self.shape.get_mut(axis).zip(self.strides.get_mut(axis));
             if let Some((size, stride)) = places {
                 *size = dim;

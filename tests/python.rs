@@ -47,6 +47,7 @@ scripts! {
     npy_hostile,
     npy_read,
     npy_write,
+    records,
     store,
     structs,
 }

@@ -8,6 +8,7 @@ use adit_core::map::Region;
 
 use super::failure::Failure;
 use crate::callbacks::adit_progress_fn;
+use crate::error::adit_status;
 
 /// A path: any bytes but NUL on Unix, UTF-8 elsewhere.
 ///
@@ -32,6 +33,32 @@ pub(crate) unsafe fn path_argument<'a>(
             "{parameter} is not UTF-8, which paths are on this system"
         ))
     })
+}
+
+/// Several paths.
+///
+/// # Safety
+/// `ptr` is null or readable for `len` pointers, each as [`path_argument`] asks.
+pub(crate) unsafe fn paths_argument<'a>(
+    ptr: *const *const c_char,
+    len: usize,
+    parameter: &str,
+) -> Result<Vec<&'a Path>, Failure> {
+    // SAFETY: the caller's promise.
+    let each = unsafe { slice(ptr, len, parameter) }?;
+    let mut paths = Vec::new();
+    let room = paths.try_reserve_exact(each.len());
+    room.map_err(|_| {
+        Failure::new(
+            adit_status::ADIT_ERR_OUT_OF_MEMORY,
+            "no memory for the paths",
+        )
+    })?;
+    for (number, &path) in each.iter().enumerate() {
+        // SAFETY: the caller's promise.
+        paths.push(unsafe { path_argument(path, &format!("{parameter}[{number}]")) }?);
+    }
+    Ok(paths)
 }
 
 /// A string of the caller, without its NUL.
@@ -157,6 +184,26 @@ pub(crate) unsafe fn slice<'a, T>(
     }
     // SAFETY: not null, aligned and of a possible size; readable by the caller's promise.
     Ok(unsafe { std::slice::from_raw_parts(ptr, len) })
+}
+
+/// An array of `len` elements to be written; with `len` 0 the pointer isn't used.
+///
+/// # Safety
+/// `ptr` is null or valid for writing `len` elements for `'a`, holds as many values, and nobody else
+/// uses it meanwhile.
+pub(crate) unsafe fn slice_mut<'a, T>(
+    ptr: *mut T,
+    len: usize,
+    parameter: &str,
+) -> Result<&'a mut [T], Failure> {
+    // SAFETY: the caller's promise; the checks are the same.
+    let checked = unsafe { slice::<T>(ptr, len, parameter) }?.len();
+    if checked == 0 {
+        return Ok(&mut []);
+    }
+    // SAFETY: not null, aligned and of a possible size, as `slice` found; nobody else uses it, by the
+    // caller's promise.
+    Ok(unsafe { std::slice::from_raw_parts_mut(ptr, checked) })
 }
 
 /// The caller's progress callback as a closure; without one it lets everything go on.

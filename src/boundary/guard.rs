@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_h
 use std::sync::Once;
 use std::thread;
 
-use adit_core::transfer::THREAD_NAME;
+use adit_core::{loader, transfer};
 
 use super::failure::{Failure, Outcome};
 use crate::error::{adit_error, adit_status};
@@ -75,7 +75,12 @@ pub(super) fn catch(body: impl FnOnce() -> Outcome) -> Outcome {
 }
 
 fn note(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
-    let is_own = || thread::current().name() == Some(THREAD_NAME);
+    let own = [transfer::THREAD_NAME, loader::THREAD_NAME];
+    let is_own = || {
+        thread::current()
+            .name()
+            .is_some_and(|name| own.contains(&name))
+    };
     if !GUARDED.get() && !is_own() {
         return previous(info);
     }

@@ -121,6 +121,15 @@ impl From<Region<'_>> for LentBytes {
     }
 }
 
+impl From<&[u8]> for LentBytes {
+    fn from(bytes: &[u8]) -> LentBytes {
+        match bytes.is_empty() {
+            true => LentBytes((&raw const NOTHING).cast(), 0),
+            false => LentBytes(bytes.as_ptr().cast(), bytes.len()),
+        }
+    }
+}
+
 /// Guards a body that looks bytes up.
 ///
 /// # Safety

@@ -9,8 +9,8 @@ mod options;
 mod out;
 
 pub(crate) use arguments::{
-    buffer_of, bytes_argument, choose, line_to_c, path_argument, path_to_c, progress_of, region_of,
-    slice, text_argument,
+    buffer_of, bytes_argument, choose, line_to_c, path_argument, path_to_c, paths_argument,
+    progress_of, region_of, slice, slice_mut, text_argument,
 };
 pub(crate) use failure::{Failure, Loud, status_of};
 pub(crate) use guard::{guard, settle};

@@ -14,6 +14,8 @@ pub(crate) unsafe trait Zeroable: Copy {}
 unsafe impl<T> Zeroable for *mut T {}
 // SAFETY: a null pointer.
 unsafe impl<T> Zeroable for *const T {}
+// SAFETY: zeros.
+unsafe impl Zeroable for [u8; 16] {}
 // SAFETY: false.
 unsafe impl Zeroable for bool {}
 // SAFETY: the number 0.

@@ -130,7 +130,7 @@ static void filled_structs(void) {
     const adit_record_recovery recovery = ADIT_RECORD_RECOVERY_INIT;
     CHECK_EQ(residency.struct_size, 32);
     CHECK_EQ(verification.struct_size, 32);
-    CHECK_EQ(field.struct_size, 88);
+    CHECK_EQ(field.struct_size, 96);
     CHECK_EQ(info.struct_size, 48);
     const adit_load_stats stats = ADIT_LOAD_STATS_INIT;
     CHECK_EQ(stats.struct_size, 40);

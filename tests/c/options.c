@@ -38,6 +38,15 @@ static adit_status writer_use(const void *options) {
     return status;
 }
 
+static adit_status arec_writer_use(const void *options) {
+    adit_record_writer *writer = NULL;
+    const adit_record_writer_options *own = (const adit_record_writer_options *)options;
+    adit_status status = adit_record_writer_create(scratch_path("x.arec"), own, &writer, &err);
+    CHECK((status == ADIT_OK) == (writer != NULL));
+    adit_record_writer_close(writer);
+    return status;
+}
+
 static void item_init(void *options, size_t size) {
     adit_load_item_options_init((adit_load_item_options *)options, size);
 }
@@ -209,10 +218,11 @@ static void options(void) {
     const kind kinds[] = {
         { "data", sizeof data, &data, data_init, data_use, 32 },
         { "data of a descriptor", sizeof data, &data, data_init, data_fd_use, 32 },
-        { "writer", sizeof writer, &writer, writer_init, writer_use, 16 },
-        { "reader", sizeof reader, &reader, reader_init, reader_use, 16 },
-        { "reader of data", sizeof reader, &reader, reader_init, reader_data_use, 16 },
-        { "gather", sizeof gather, &gather, gather_init, gather_use, 20 },
+        { "writer", sizeof writer, &writer, writer_init, writer_use, 48 },
+        { "arec writer", sizeof writer, &writer, writer_init, arec_writer_use, 48 },
+        { "reader", sizeof reader, &reader, reader_init, reader_use, 24 },
+        { "reader of data", sizeof reader, &reader, reader_init, reader_data_use, 24 },
+        { "gather", sizeof gather, &gather, gather_init, gather_use, 32 },
         { "array", sizeof array, &array, array_init, array_use, 28 },
         { "array of data", sizeof array, &array, array_init, array_data_use, 28 },
         { "create", sizeof create, &create, create_init, create_use, 16 },
@@ -223,7 +233,7 @@ static void options(void) {
         { "load", sizeof load, &load, load_init, load_use, 80 },
     };
     CHECK_EQ(sizeof data, 64);
-    CHECK_EQ(sizeof writer, 48);
+    CHECK_EQ(sizeof writer, 80);
     CHECK_EQ(sizeof reader, 48);
     CHECK_EQ(sizeof gather, 56);
     CHECK_EQ(sizeof array, 64);
@@ -264,15 +274,15 @@ static void fields(void) {
     EXPECT_ERROR(array_use(&array), ADIT_ERR_INVALID_ARGUMENT, "struct_size is 3");
 
     adit_record_writer_options writer = ADIT_RECORD_WRITER_OPTIONS_INIT;
-    writer.flags = 2;
+    writer.flags = 8;
     EXPECT_ERROR(writer_use(&writer), ADIT_ERR_UNSUPPORTED, "options->flags");
     writer.flags = 0;
-    writer.format = 2;
-    EXPECT_ERROR(writer_use(&writer), ADIT_ERR_INVALID_ARGUMENT, "options->format is 2");
+    writer.format = 3;
+    EXPECT_ERROR(writer_use(&writer), ADIT_ERR_INVALID_ARGUMENT, "options->format is 3");
 
     adit_gather_options gather = ADIT_GATHER_OPTIONS_INIT;
-    gather.io = 3;
-    EXPECT_ERROR(gather_use(&gather), ADIT_ERR_INVALID_ARGUMENT, "options->io is 3");
+    gather.io = 4;
+    EXPECT_ERROR(gather_use(&gather), ADIT_ERR_INVALID_ARGUMENT, "options->io is 4");
     gather.io = ADIT_IO_AUTO;
     gather.flags = 2;
     EXPECT_ERROR(gather_use(&gather), ADIT_ERR_UNSUPPORTED, "options->flags");
@@ -305,8 +315,10 @@ static void fields(void) {
     EXPECT_ERROR(save_use(&create), ADIT_ERR_INVALID_ARGUMENT, "options->format is 3");
 
     adit_load_options load = ADIT_LOAD_OPTIONS_INIT;
-    load.io = 3;
-    EXPECT_ERROR(load_use(&load), ADIT_ERR_INVALID_ARGUMENT, "options->io is 3");
+    load.io = 4;
+    EXPECT_ERROR(load_use(&load), ADIT_ERR_INVALID_ARGUMENT, "options->io is 4");
+    load.io = ADIT_IO_DIRECT;
+    EXPECT_ERROR(load_use(&load), ADIT_ERR_UNSUPPORTED, "options->io is ADIT_IO_DIRECT");
     load.io = ADIT_IO_AUTO;
     load.flags = 2 * ADIT_LOAD_DIRECT;
     EXPECT_ERROR(load_use(&load), ADIT_ERR_UNSUPPORTED, "options->flags");

@@ -120,8 +120,10 @@ static void fields(void) {
     }
     verify.flags = ADIT_VERIFY_NON_FINITE | ADIT_VERIFY_SCALES;
     EXPECT_OK(model_verify_use(&verify));
-    read.io = 3;
-    EXPECT_ERROR(model_read_use(&read), ADIT_ERR_INVALID_ARGUMENT, "options->io is 3");
+    read.io = 4;
+    EXPECT_ERROR(model_read_use(&read), ADIT_ERR_INVALID_ARGUMENT, "options->io is 4");
+    read.io = ADIT_IO_DIRECT;
+    EXPECT_ERROR(model_read_use(&read), ADIT_ERR_UNSUPPORTED, "options->io is ADIT_IO_DIRECT");
     read.io = ADIT_IO_MAP;
     read.dtype = 77;
     EXPECT_ERROR(model_read_use(&read), ADIT_ERR_DTYPE, "77 is no dtype");
