@@ -19,20 +19,22 @@ EXAMPLE_FLAGS := -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iinclude -L$(LIB
 
 # Paths from outside may be relative to here and have spaces in them: quote them.
 
-.PHONY: help demo test test-exhaustive torture release lib examples header lint docs bench peer-test fuzz install clean
+.PHONY: help demo test test-exhaustive test-large torture release lib examples header lint docs bench peer-test fuzz install clean
 
 help:
 	@sed -n 's/^## //p' Makefile
 
-## make demo     build the library, train on handwritten digits with it, list a model
+## make demo     build the library, train on handwritten digits with it, stop and go on, list a model
 demo: examples
 	@mkdir -p build/demo
-	build/examples/train_digits tests/data/digits build/demo
-	build/examples/inspect build/demo/test.rrec tests/data/digits/labels_u8.npy
+	@rm -rf build/demo/train
+	@mkdir -p build/demo/train
+	build/examples/train_digits tests/data/digits build/demo/train 12
+	build/examples/train_digits tests/data/digits build/demo/train 30
+	build/examples/inspect build/demo/train/test.arec tests/data/digits/labels_u8.npy
 	build/examples/edit_array tests/data/digits/images_u8.npy build/demo/edited.npy 0 100
 	build/examples/weights -m -c tests/data/gguf/all_kv_types.gguf
 	build/examples/sink tests/data/safetensors/model_small.safetensors
-	build/examples/checkpoint tests/data/digits build/demo/checkpoint.adit
 
 ## make test     everything the project checks
 test:
@@ -41,6 +43,10 @@ test:
 ## make test-exhaustive conversions of every f32 there is, on every path: a minute
 test-exhaustive:
 	$(CARGO) test --locked --release -p adit-core --test convert_exhaustive -- --ignored
+
+## make test-large a set of ADIT_LARGE_MIB (1024) under a limit on memory, killed and resumed
+test-large:
+	$(CARGO) test --locked --release --test large -- --ignored --nocapture
 
 ## make torture  the store's crash tests at length: killed writers, power cuts, faults; an hour
 torture:
@@ -61,13 +67,17 @@ lib: release
 ## make examples build/examples: the programs of examples-c
 examples: lib
 	@mkdir -p build/examples
-	$(CC) $(EXAMPLE_FLAGS) examples-c/train_digits.c -o build/examples/train_digits -ladit -lm
+	$(CC) $(EXAMPLE_FLAGS) examples-c/train_digits.c examples-c/digits.c \
+		-o build/examples/train_digits -ladit -lm
 	$(CC) $(EXAMPLE_FLAGS) examples-c/inspect.c -o build/examples/inspect -ladit
 	$(CC) $(EXAMPLE_FLAGS) examples-c/edit_array.c -o build/examples/edit_array -ladit
 	$(CC) $(EXAMPLE_FLAGS) examples-c/weights.c -o build/examples/weights -ladit
 	$(CC) $(EXAMPLE_FLAGS) examples-c/embed.c -o build/examples/embed -ladit -lm
-	$(CC) $(EXAMPLE_FLAGS) examples-c/checkpoint.c -o build/examples/checkpoint -ladit -lm
+	$(CC) $(EXAMPLE_FLAGS) -pthread examples-c/train_tokens.c -o build/examples/train_tokens -ladit -lm
 	$(CC) $(EXAMPLE_FLAGS) -pthread examples-c/sink.c -o build/examples/sink -ladit
+	@if command -v mpicc > /dev/null; then set -x; mpicc $(EXAMPLE_FLAGS) \
+		examples-c/train_digits_mpi.c examples-c/adit_mpi.c examples-c/digits.c \
+		-o build/examples/train_digits_mpi -ladit -lm; fi
 
 ## make header   generate include/adit.h from src
 header:

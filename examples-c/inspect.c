@@ -1,5 +1,5 @@
 /*
- * Tells what an .rrec, .npy or MMAP file holds: shapes, dtypes, counts, first values, and whether it is
+ * Tells what an .arec, .rrec, .npy or MMAP file holds: shapes, dtypes, counts, first values, and whether it is
  * sound.
  *
  *     inspect file ...
@@ -94,31 +94,77 @@ static int inspect_array(const char *path, adit_array *array)
     return 0;
 }
 
-static int inspect_records(const char *path, adit_record_reader *reader)
-{
-    static const char *const names[2] = {"input", "target"};
-    adit_record_verification found = ADIT_RECORD_VERIFICATION_INIT;
-    const uint64_t count = adit_record_reader_len(reader);
-    adit_error *err = NULL;
-    adit_status status;
+enum { MOST_FIELDS = 16 };
 
-    printf("%s: rrec version 1, %llu records\n", path, (unsigned long long)count);
+/* Prints a field as the schema has it: sizes of each record's own as "*". */
+static void print_field(const adit_record_field *field)
+{
+    printf("  %-8s %s [", field->name,
+           field->dtype != 0 ? adit_dtype_name(field->dtype) : "any dtype");
+    for (int axis = 0; axis < field->ndim && axis < 8; axis++) {
+        printf("%s", axis > 0 ? ", " : "");
+        if (field->dims[axis] < 0)
+            printf("*");
+        else
+            printf("%lld", (long long)field->dims[axis]);
+    }
+    printf("]%s\n", field->kind == ADIT_RECORD_KIND_BYTES ? " bytes" : "");
+}
+
+/* Prints the first records, field by field. */
+static int print_records(const char *path, const adit_record_reader *reader,
+                         const char *const *names, size_t fields)
+{
+    const uint64_t count = adit_record_reader_len(reader);
     for (uint64_t i = 0; i < count && i < 3; i++) {
-        adit_tensor record[2];
-        status = adit_record_reader_get(reader, i, record, 2, &err);
+        adit_tensor record[MOST_FIELDS];
+        adit_error *err = NULL;
+        const adit_status status = adit_record_reader_get(reader, i, record, fields, &err);
         printf(" record %llu\n", (unsigned long long)i);
         if (status != ADIT_OK) {
             fail(path, status, err);
             continue;
         }
-        for (int field = 0; field < 2; field++)
+        for (size_t field = 0; field < fields; field++)
             print_tensor(names[field], &record[field]);
     }
     if (count > 3)
         printf(" ...\n");
+    return 0;
+}
+
+static int inspect_records(const char *path, const adit_record_reader *reader)
+{
+    const char *names[MOST_FIELDS];
+    adit_record_verification found = ADIT_RECORD_VERIFICATION_INIT;
+    adit_record_schema *schema = NULL;
+    adit_error *err = NULL;
+    size_t fields = 0;
+    adit_status status = adit_record_reader_schema(reader, &schema, &err);
+
+    printf("%s: %llu records\n", path, (unsigned long long)adit_record_reader_len(reader));
+    if (status != ADIT_OK) { /* of rrec: record 0, which tells the fields, is damaged */
+        fail(path, status, err);
+    } else {
+        fields = adit_record_schema_len(schema);
+        for (size_t i = 0; i < fields; i++) {
+            adit_record_field field = ADIT_RECORD_FIELD_INIT;
+            status = adit_record_schema_field(schema, i, &field, &err);
+            if (status != ADIT_OK)
+                break;
+            print_field(&field);
+            if (i < MOST_FIELDS)
+                names[i] = field.name;
+        }
+        if (status != ADIT_OK)
+            fail(path, status, err);
+        else if (fields <= MOST_FIELDS)
+            print_records(path, reader, names, fields);
+    }
     status = adit_record_reader_verify(reader, NULL, NULL, &found, &err);
     printf(" checked %llu records, %llu bytes: %llu damaged\n", (unsigned long long)found.records,
            (unsigned long long)found.bytes, (unsigned long long)found.bad_records);
+    adit_record_schema_free(schema);
     return status == ADIT_OK ? 0 : fail(path, status, err);
 }
 
@@ -140,7 +186,7 @@ static int inspect(const char *path)
         }
     }
     if (status == ADIT_ERR_WRONG_FORMAT) {
-        printf("%s: neither an rrec nor an array file, %llu bytes\n", path,
+        printf("%s: neither a record nor an array file, %llu bytes\n", path,
                (unsigned long long)adit_data_len(data));
         adit_error_free(err);
     } else if (status != ADIT_OK) {

@@ -5,7 +5,7 @@ set -u
 
 declare -A packages=(
     [gcc]=gcc [g++]=g++ [make]=make [nm]=binutils [readelf]=binutils [valgrind]=valgrind
-    [pkg-config]=pkg-config
+    [pkg-config]=pkg-config [mpirun]=openmpi-bin [mpicc]=libopenmpi-dev
 )
 
 has_libunwind() {

@@ -71,6 +71,22 @@ fn readme_program_of_stores_runs() {
     assert!(said.starts_with("ADIT_ERR_NOT_A_FILE "), "{said}");
 }
 
+/// The README's program for records and batches of them.
+#[test]
+fn readme_program_of_loaders_runs() {
+    let scratch = Scratch::new("readme-loaders");
+    let source = readme_program_number(4, &scratch);
+    let executable = build(&source, &scratch, "c99");
+    let records = scratch.path().join("points.arec");
+    for _ in 0..2 {
+        let said = must(Command::new(&executable).arg(&records));
+        assert_eq!(said, "10 batches, a sum of 4950\n");
+    }
+    let (output, said) = run(Command::new(&executable).arg(scratch.path().join("points.bin")));
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.starts_with("ADIT_ERR_UNSUPPORTED "), "{said}");
+}
+
 /// The README's ways to build against what `make install` leaves.
 #[test]
 fn installed_library_is_used_as_the_readme_says() {
