@@ -40,6 +40,19 @@ seed() {
                 >"$corpus/seed-two.json"
             printf '{"weight_map":{"c":"three","d":"../secret"}}' >"$corpus/seed-outside.json"
             ;;
+        manifest)
+            printf '%s' '{"adit_record_set":1,"records":3,"fields":[' \
+                '{"name":"a","dtype":"u8","kind":"fixed","shape":[2,3]},' \
+                '{"name":"b","dtype":"f32","kind":"ragged","shape":[null]},' \
+                '{"name":"c","dtype":"u8","kind":"bytes","shape":[null]}],"shards":[' \
+                '{"file":"one.arec","uuid":"00112233445566778899aabbccddeeff","records":1,' \
+                '"bytes":8,"footer":"0123456789abcdef"},' \
+                '{"file":"two.arec","uuid":"00112233445566778899aabbccddeef0","records":2,' \
+                '"bytes":8,"footer":"0123456789abcdef"}],"metadata":[' \
+                '{"key":"x","text":"y"},{"key":"z","hex":"00ff"}]}' >"$corpus/seed-two.json"
+            printf '%s' '{"adit_record_set":1,"records":0,"fields":[],"shards":[' \
+                '{"file":"../one.arec"}]}' >"$corpus/seed-outside.json"
+            ;;
         store_foreign)
             for file in "$data"/store010/*.bin "$data"/store017/*.bin; do
                 number=$((number + 1))
@@ -56,6 +69,16 @@ seed() {
             printf '\x00\x10\x10\x00\x01\x90\x41\x00\x01' >"$corpus/seed-slot"
             printf '\x04\xc0\x41\x00\x02\x00\x50\x00\xee' >"$corpus/seed-cut"
             (printf '\x02' && cat "$data/store/golden4096.adit") >"$corpus/seed-bytes"
+            ;;
+        arec)
+            # Golden files as they are, one with a column's row changed, one as the bytes it is.
+            for number in 0 1 2 3 4; do
+                printf "\\x0$number" >"$corpus/seed-golden-$number"
+            done
+            printf '\x01\x04\x40\x00\x02\xff\xff' >"$corpus/seed-column"
+            printf '\x03\x05\x40\x00\x01\x07' >"$corpus/seed-trailer"
+            printf '\x01\x01\x50\x00\x01\x02' >"$corpus/seed-field"
+            (printf '\x07' && cat "$data/arec/small.arec") >"$corpus/seed-bytes"
             ;;
         store_index)
             # How it is mended comes first.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use adit_core::map::sim::SimStorage;
 use adit_core::map::{DataOptions, Storage};
-use adit_core::record::{RecordReader, recover};
+use adit_core::record::{RrecReader, recover};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -26,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     assert!(recovery.records > 0);
     assert!(recovery.stop_offset + recovery.dropped_bytes <= bytes.len() as u64);
-    let reader = RecordReader::open_in(&disk, to, &DataOptions::default()).expect("a sound file");
+    let reader = RrecReader::open_in(&disk, to, &DataOptions::default()).expect("a sound file");
     assert_eq!(reader.len(), recovery.records);
     let found = reader.verify(&mut |_, _| true).expect("a whole file");
     assert_eq!(found.bad_records, 0);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use adit_core::map::{Data, Io, Region};
-use adit_core::record::{GatherOptions, RecordReader};
+use adit_core::record::{GatherOptions, ReaderOptions, RecordReader, RrecReader};
 use libfuzzer_sys::fuzz_target;
 
 /// Records looked at one by one: the rest is like them.
@@ -14,7 +14,7 @@ fuzz_target!(|bytes: &[u8]| {
     // SAFETY: the slice outlives the region, which is copied at once.
     let region = unsafe { Region::new(bytes.as_ptr(), bytes.len()) };
     let data = Arc::new(Data::copy_of(region).expect("memory"));
-    let reader = match RecordReader::from_data(data) {
+    let reader = match RrecReader::from_data(data) {
         Ok(reader) => reader,
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
@@ -43,15 +43,17 @@ fn how(io: Io) -> GatherOptions {
 }
 
 /// Whether the record is sound: one that can't be lent may be.
-fn look_at(reader: &RecordReader, index: u64) -> bool {
+fn look_at(reader: &RrecReader, index: u64) -> bool {
     let lent = reader.get(index);
+    let gatherer = RecordReader::from_data(Arc::clone(reader.data()), &ReaderOptions::default());
+    let gatherer = gatherer.expect("a file that was opened before");
     let mut sound = true;
     for field in 0..2 {
         let dims = reader.dims(index, field);
         sound &= dims.is_ok();
-        let mut buffers = [Io::Map, Io::Read].map(|io| {
+        let mut buffers = [Io::Map, Io::Read, Io::Direct].map(|io| {
             let mut buffer = Vec::with_capacity(reader.data().len() as usize);
-            let gathered = reader
+            let gathered = gatherer
                 .gather(field, &[index], buffer.spare_capacity_mut(), &how(io))
                 .ok()?;
             // SAFETY: the gather wrote so many bytes at the buffer's start.
@@ -59,6 +61,7 @@ fn look_at(reader: &RecordReader, index: u64) -> bool {
             Some(buffer)
         });
         assert_eq!(buffers[0], buffers[1]);
+        assert_eq!(buffers[0], buffers[2]);
         if let (Ok(lent), Ok(dims)) = (&lent, &dims) {
             let tensor = &lent[field];
             assert_eq!(tensor.shape.dims(), dims);
