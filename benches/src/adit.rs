@@ -4,9 +4,11 @@
 //! ABI, the way through the procedure linkage table included. Every call is given an `adit_error
 //! **`, as careful programs do.
 
+mod arec;
 mod array;
 pub mod kernel;
 mod load;
+mod loader;
 mod model;
 mod model_writer;
 mod record;
@@ -16,10 +18,12 @@ use std::ffi::{CStr, CString, c_char, c_void};
 use std::marker::PhantomData;
 use std::path::Path;
 
+pub use arec::{ANY, Check, Gathering, Layout, RecordIo};
 pub use array::{Array, Format, Io};
 #[cfg(test)]
 pub use dtypes::{F64, I8, I16, I32, I64, U8, U16, U32, U64};
 pub use load::{Arena, Items, Loading, Stats};
+pub use loader::{Epoch, Loader};
 pub use model::Model;
 pub use model_writer::ModelWriter;
 pub use record::{Reader, Writer};
@@ -29,6 +33,8 @@ pub use store::{
 
 use crate::Result;
 
+/// `ADIT_DTYPE_U8`.
+pub const BYTE: i32 = 6;
 /// `ADIT_DTYPE_F16`.
 pub const F16: i32 = 10;
 /// `ADIT_DTYPE_BF16`.

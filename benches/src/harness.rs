@@ -10,7 +10,7 @@ use crate::Result;
 pub enum Unit {
     /// Time for one call, in the unit that fits.
     Time,
-    /// Payload by time: the bytes of one unit of work, in units of 10^9 a second.
+    /// Payload by time: the bytes of one unit of work, in units of 10^9 a second, or of 10^6.
     Rate(f64),
 }
 
@@ -21,6 +21,9 @@ impl Unit {
             Unit::Time if seconds < 1e-3 => format!("{} µs", Digits(seconds * 1e6)),
             Unit::Time if seconds < 1.0 => format!("{} ms", Digits(seconds * 1e3)),
             Unit::Time => format!("{} s", Digits(seconds)),
+            Unit::Rate(bytes) if bytes / seconds < 1e8 => {
+                format!("{} MB/s", Digits(bytes / seconds / 1e6))
+            }
             Unit::Rate(bytes) => format!("{} GB/s", Digits(bytes / seconds / 1e9)),
         }
     }
@@ -51,11 +54,19 @@ impl Samples {
         Samples(seconds)
     }
 
+    /// Whether there is a number in each of them.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|seconds| seconds.is_finite())
+    }
+
     fn least(&self) -> f64 {
         self.0.iter().copied().fold(f64::NAN, f64::min)
     }
 
-    fn median(&self) -> f64 {
+    /// The middle one.
+    #[must_use]
+    pub fn median(&self) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
         let upper = sorted.get(sorted.len() / 2).copied();
@@ -178,6 +189,7 @@ mod tests {
         assert_eq!(Unit::Time.tell(57.12e-9), "57.1 ns");
         assert_eq!(Unit::Time.tell(2.04e-3), "2.04 ms");
         assert_eq!(Unit::Rate(3e6).tell(1e-3), "3.00 GB/s");
+        assert_eq!(Unit::Rate(3e6).tell(1.0), "3.00 MB/s");
     }
 
     #[test]

@@ -8,19 +8,21 @@
 //! in `ADIT_BENCH_ONLY` too, spaces between them. A line `RATIO`, tab, name, ours, the peer's,
 //! ratio, the peer's name and version has a ratio above 1 where ours is faster; other lines start
 //! with `#`. Numbers are medians of rounds in which the sides ran in turn; but for `append`,
-//! `models-write`, loads and lines that say so, which wait for a disk or run on several threads,
+//! `models-write`, loads, records and lines that say so, which wait for a disk or run on several threads,
 //! they are of the time that the thread had a CPU, so that other programs on the machine count for
 //! less. Rates count payload bytes once, not
 //! once read and once written; those of conversions, which read and write different numbers of
 //! bytes, count both, and say so.
 //!
 //! `ADIT_BENCH_ROUNDS` sets the number of rounds, `ADIT_BENCH_DIR` the folder for data files (2 GB
-//! free, 10 GB for stores, on a disk for cold loads and for stores; else they lie below cargo's
-//! target folder). Stores are in `/dev/shm` too, up to 8 GB. They are removed at the end.
+//! free, 10 GB for stores, 14 GB for `records-open`, which else opens fewer records; on a disk for
+//! cold loads, stores and records; else they lie below cargo's target folder). Stores are in
+//! `/dev/shm` too, up to 8 GB. They are removed at the end.
 //!
 //! Peers that cargo doesn't bring are left out with a line where they are missing:
-//! `ADIT_PYTHON` names a Python with NumPy, ml_dtypes for bf16, and safetensors and gguf for models
-//! (else `bench-python/bin/python3` below cargo's target folder, where a venv can lie), and
+//! `ADIT_PYTHON` names a Python with NumPy, ml_dtypes for bf16, safetensors and gguf for models, and
+//! array_record, lmdb, h5py and mosaicml-streaming for records (else `bench-python/bin/python3` below
+//! cargo's target folder, where a venv can lie), and
 //! `ADIT_GGML` ggml's `libggml-base.so`, such as the one in the npm package
 //! `@node-llama-cpp/linux-x64`. The cargo feature `heavy-peers` brings those that take minutes to
 //! compile: candle, LMDB, redb, fjall. RocksDB is no peer here: its library isn't built or looked for.
@@ -50,6 +52,7 @@ mod numpy;
 mod open;
 mod python;
 mod read;
+mod records;
 mod rows;
 mod scratch;
 mod store;
@@ -70,7 +73,7 @@ struct Context {
 
 type Benchmark = fn(&Context) -> Result<()>;
 
-const BENCHMARKS: [(&str, Benchmark); 26] = [
+const BENCHMARKS: [(&str, Benchmark); 32] = [
     ("append", append::run),
     ("get", get::run),
     ("open", open::run),
@@ -97,6 +100,12 @@ const BENCHMARKS: [(&str, Benchmark); 26] = [
     ("store-large", store::large),
     ("store-compact", store::compact),
     ("store-group", store::group),
+    ("records-cold", records::cold),
+    ("records-warm", records::warm),
+    ("records-write", records::write),
+    ("records-open", records::open),
+    ("records-loader", records::loader),
+    ("records-processes", records::processes),
 ];
 
 const LEAST_ROUNDS: usize = 7;

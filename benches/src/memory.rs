@@ -64,6 +64,19 @@ impl PlainMap {
         Ok(PlainMap(Pages::map(len, libc::PROT_READ, flags, file)?))
     }
 
+    /// Tells the kernel that the bytes will be read here and there.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn advise_random(&self) -> Result<()> {
+        let (start, len) = (self.0.start.as_ptr(), self.0.len);
+        // SAFETY: this value's own mapping; the advice changes no contents.
+        match unsafe { libc::madvise(start.cast(), len, libc::MADV_RANDOM) } {
+            0 => Ok(()),
+            _ => Err(std::io::Error::last_os_error().into()),
+        }
+    }
+
     /// The file's bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -9,12 +9,12 @@ use super::{RawError, Tensor, c_path, check};
 use crate::Result;
 
 #[repr(C)]
-struct RawWriter {
+pub(super) struct RawWriter {
     _opaque: [u8; 0],
 }
 
 #[repr(C)]
-struct RawReader {
+pub(super) struct RawReader {
     _opaque: [u8; 0],
 }
 
@@ -71,7 +71,7 @@ unsafe extern "C" {
 
 /// `adit_record_writer`.
 #[derive(Debug)]
-pub struct Writer(*mut RawWriter);
+pub struct Writer(pub(super) *mut RawWriter);
 
 impl Writer {
     /// Starts a file at `path`.
@@ -134,7 +134,7 @@ impl Drop for Writer {
 
 /// `adit_record_reader`.
 #[derive(Debug)]
-pub struct Reader(*mut RawReader);
+pub struct Reader(pub(super) *mut RawReader);
 
 impl Reader {
     /// Opens the file at `path` with the default options.
