@@ -248,6 +248,10 @@ pub(in crate::map) struct Flight;
 
 /// A read of as many bytes as there is room for, and where it goes.
 #[derive(Debug)]
+#[allow(
+    dead_code,
+    reason = "asked for in the same way on all systems, and never read here"
+)]
 pub(in crate::map) struct FlightRead<'a> {
     pub(in crate::map) offset: u64,
     pub(in crate::map) out: &'a mut [MaybeUninit<u8>],
