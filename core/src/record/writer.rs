@@ -81,7 +81,7 @@ impl RecordWriter {
     /// Starts a file, or a set, that will appear at `path`.
     ///
     /// # Errors
-    /// [`Error::FormatLacks`], [`Error::Schema`], [`Error::Layout`], those of
+    /// [`Error::FormatLacks`], [`Error::Schema`], those of
     /// [`Publication::create`]; memory.
     pub fn create(
         storage: Arc<dyn Storage>,
