@@ -93,23 +93,6 @@ pub(in crate::map) struct FlightRead<'a> {
 pub(in crate::map) type FlightDone<'a> =
     &'a mut dyn FnMut(usize, io::Result<usize>, &mut [MaybeUninit<u8>]);
 
-/// While it lives, reads of an open file bring in what they ask for and no more.
-struct Exact<'a>(&'a File);
-
-impl<'a> Exact<'a> {
-    fn new(file: &'a File) -> Exact<'a> {
-        // What fails is no more than slower.
-        let _ = file_advise(file, 0, 0, libc::POSIX_FADV_RANDOM);
-        Exact(file)
-    }
-}
-
-impl Drop for Exact<'_> {
-    fn drop(&mut self) {
-        let _ = file_advise(self.0, 0, 0, libc::POSIX_FADV_NORMAL);
-    }
-}
-
 impl Flight {
     /// A place for `depth` reads.
     pub(in crate::map) fn new(depth: usize) -> io::Result<Flight> {
@@ -180,9 +163,10 @@ impl Flight {
                 at += bytes;
             }
         }
-        // Else reads side by side make the kernel go on far beyond them, also over what the caller
-        // just let go of.
-        let exact = Exact::new(file);
+        // From now on reads of this open file bring in what they ask for: else those that lie side
+        // by side make the kernel go on far beyond, also over what was just let go of. What fails
+        // is no more than slower.
+        let _ = file_advise(file, 0, 0, libc::POSIX_FADV_RANDOM);
         let mut refused = None;
         // SAFETY: the memory lives until this returns; that reads write over one another's bytes
         // there is all the same, as nobody looks at them.
@@ -195,7 +179,6 @@ impl Flight {
                 _ => {}
             })
         }?;
-        drop(exact);
         refused.map_or(Ok(()), Err)
     }
 
