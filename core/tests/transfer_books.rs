@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use adit_core::dtype::DType;
 use adit_core::error::{Kind, Report};
 use adit_core::tensor::Shape;
-use adit_core::transfer::{Item, LoadOptions, Sink, load, load_to_sink};
+use adit_core::transfer::{Item, LoadOptions, Part, Sink, load, load_to_sink};
 use transfer_tools::*;
 
 struct Refusing;
@@ -65,7 +65,7 @@ unsafe impl Sink for Nowhere {
         Ok(self.0.as_mut_ptr())
     }
 
-    fn submit(&mut self, _: usize, _: usize, _: u64, _: usize) -> Result<(), i32> {
+    fn submit(&mut self, _: usize, _: &[Part]) -> Result<(), i32> {
         Ok(())
     }
 

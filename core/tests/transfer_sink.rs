@@ -20,19 +20,15 @@ use adit_core::error::{Kind, Report};
 use adit_core::map::{BytesOwner, Data, Region};
 use adit_core::tensor::{Shape, Source};
 use adit_core::transfer::{
-    Item, LoadOptions, MAX_SLOTS, MIN_SLOT_BYTES, Sink, THREAD_NAME, Watch, load_to_sink,
+    Item, LoadOptions, MAX_SLOTS, MIN_SLOT_BYTES, Part, Sink, THREAD_NAME, Watch, load_to_sink,
 };
 use transfer_tools::*;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     Free,
     Acquired,
-    Submitted {
-        item: usize,
-        offset: usize,
-        bytes: usize,
-    },
+    Submitted(Vec<Part>),
 }
 
 /// Copies that go on until they are waited for; the slot is overwritten then.
@@ -41,6 +37,8 @@ struct Device {
     slots: Vec<Vec<u8>>,
     states: Vec<State>,
     thread: ThreadId,
+    align: usize,
+    packs: bool,
     /// The call that fails, counted over all.
     fails_at: Option<usize>,
     /// Whether it panics then.
@@ -57,6 +55,8 @@ impl Device {
             slots: vec![vec![0xEE; slot_bytes]; slots],
             states: vec![State::Free; slots],
             thread: thread::current().id(),
+            align: 1,
+            packs: false,
             fails_at: None,
             panics: false,
             calls: Vec::new(),
@@ -92,32 +92,42 @@ unsafe impl Sink for Device {
         Ok(self.slots[slot].as_mut_ptr())
     }
 
-    fn submit(&mut self, slot: usize, item: usize, offset: u64, bytes: usize) -> Result<(), i32> {
+    fn align(&self) -> usize {
+        self.align
+    }
+
+    fn packs(&self) -> bool {
+        self.packs
+    }
+
+    fn submit(&mut self, slot: usize, parts: &[Part]) -> Result<(), i32> {
         assert_eq!(self.states[slot], State::Acquired);
         self.call("submit", slot)?;
-        self.pieces.push((item, offset));
-        assert!(bytes > 0 && bytes <= self.slot_bytes());
-        self.states[slot] = State::Submitted {
-            item,
-            offset: offset as usize,
-            bytes,
-        };
+        assert!(self.packs || parts.len() == 1);
+        let mut end = 0;
+        for part in parts {
+            assert!(part.bytes > 0 && part.start >= end);
+            assert_eq!(part.start % self.align, 0);
+            assert_eq!(part.offset % self.align as u64, 0);
+            end = part.start + part.bytes;
+            self.pieces.push((part.item, part.offset));
+        }
+        assert!(end > 0 && end <= self.slot_bytes());
+        self.states[slot] = State::Submitted(parts.to_vec());
         Ok(())
     }
 
     fn wait(&mut self, slot: usize) -> Result<(), i32> {
-        let State::Submitted {
-            item,
-            offset,
-            bytes,
-        } = self.states[slot]
-        else {
-            panic!("waited for {slot}, which is {:?}", self.states[slot]);
+        let state = std::mem::replace(&mut self.states[slot], State::Free);
+        let State::Submitted(parts) = state else {
+            panic!("waited for {slot}, which is {state:?}");
         };
-        self.states[slot] = State::Free;
         self.call("wait", slot)?;
-        let to = &mut self.items[item][offset..offset + bytes];
-        to.copy_from_slice(&self.slots[slot][..bytes]);
+        for part in parts {
+            let offset = part.offset as usize;
+            let to = &mut self.items[part.item][offset..offset + part.bytes];
+            to.copy_from_slice(&self.slots[slot][part.start..part.start + part.bytes]);
+        }
         self.slots[slot].fill(0xEE);
         Ok(())
     }
@@ -130,7 +140,7 @@ fn every_byte_arrives() {
     let total: u64 = wanted.iter().map(|bytes| bytes.len() as u64).sum();
     let sizes: Vec<usize> = wanted.iter().map(Vec::len).collect();
     let heap = sheet.in_memory();
-    for (threads, slots, slot_bytes, direct, in_memory) in [
+    let plain = [
         (1, 1, 1 << 20, false, false),
         (1, 2, (64 << 10) + 77, false, false),
         (2, 2, 1 << 20, false, false),
@@ -138,7 +148,9 @@ fn every_byte_arrives() {
         (0, 8, 256 << 10, false, false),
         (3, 4, 3 << 20, true, false),
         (2, 4, 1 << 20, false, true),
-    ] {
+    ];
+    let packed = [0, 4].map(|align| plain.map(|round| (align, round)));
+    for (align, (threads, slots, slot_bytes, direct, in_memory)) in packed.into_iter().flatten() {
         let mut own = items.clone();
         if in_memory {
             for item in &mut own {
@@ -146,6 +158,7 @@ fn every_byte_arrives() {
             }
         }
         let mut device = Device::new(&sizes, slots, slot_bytes);
+        (device.align, device.packs) = (align.max(1), align > 0);
         let mut log = Log::new();
         let options = LoadOptions {
             threads,
@@ -164,6 +177,42 @@ fn every_byte_arrives() {
             );
         }
         assert_eq!(device.states, vec![State::Free; slots]);
+    }
+}
+
+#[test]
+fn small_items_share_slots() {
+    const COUNT: usize = 1000;
+    let tensors: Vec<Given> = (0..COUNT)
+        .map(|at| given(DType::U8, &[1 + at as i64 % 9], 3))
+        .collect();
+    let sheet = Sheet::new(&tensors);
+    // Every third one lies in memory, and none is in its file's order.
+    let memory = sheet.sources_in(&sheet.in_memory());
+    let mut items: Vec<Item> = (0..COUNT)
+        .map(|at| {
+            let from = if at % 3 == 0 { &memory } else { &sheet.sources };
+            Item::new(from[at * 7 % COUNT].clone())
+        })
+        .collect();
+    items[4].dtype = Some(DType::F32);
+    let wanted: Vec<Vec<u8>> = items.iter().map(|item| sheet.wanted(item)).collect();
+    let sizes: Vec<usize> = wanted.iter().map(Vec::len).collect();
+    for (packs, submits) in [(false, COUNT), (true, 4)] {
+        let mut device = Device::new(&sizes, 2, 4096);
+        (device.align, device.packs) = (16, packs);
+        let mut log = Log::new();
+        let stats = load_to_sink(&items, &mut device, &LoadOptions::default(), &mut log).unwrap();
+        assert_eq!(
+            (stats.bytes, stats.threads),
+            (sizes.iter().sum::<usize>() as u64, 1)
+        );
+        log.check(COUNT, stats.bytes);
+        assert!(device.items == wanted);
+        let calls = |what: &str| device.calls.iter().filter(|call| call.0 == what).count();
+        assert_eq!(calls("submit"), submits);
+        // Once at the start, and once for each slot.
+        assert_eq!(log.progress.len(), 1 + submits);
     }
 }
 
@@ -277,9 +326,10 @@ fn slots_take_turns() {
 #[test]
 fn a_callback_that_fails_ends_it() {
     let (_sheet, items, sizes) = three();
-    for threads in [1, 2] {
+    for (threads, packs) in [(1, false), (2, false), (1, true), (2, true)] {
         for fails_at in 1..=9 {
             let mut device = Device::new(&sizes, 2, 2 * 8192);
+            device.packs = packs;
             device.fails_at = Some(fails_at);
             let options = LoadOptions {
                 threads,
@@ -298,7 +348,7 @@ fn a_callback_that_fails_ends_it() {
             // What was submitted was waited for, and nothing new began.
             let after = &device.calls[fails_at..];
             assert!(after.iter().all(|call| call.0 == "wait"), "{after:?}");
-            let submitted = |state: &State| matches!(state, State::Submitted { .. });
+            let submitted = |state: &State| matches!(state, State::Submitted(_));
             assert!(!device.states.iter().any(submitted));
         }
     }
@@ -322,7 +372,7 @@ fn a_callback_that_panics_leaves_no_copy_behind() {
             assert_eq!(payload.downcast_ref::<&str>(), Some(&"on purpose"));
             let after = &device.calls[fails_at..];
             assert!(after.iter().all(|call| call.0 == "wait"), "{after:?}");
-            let submitted = |state: &State| matches!(state, State::Submitted { .. });
+            let submitted = |state: &State| matches!(state, State::Submitted(_));
             assert!(!device.states.iter().any(submitted));
         }
     }
@@ -342,7 +392,7 @@ fn stopped() {
             let error = load_to_sink(&items, &mut device, &options, &mut log).unwrap_err();
             assert_eq!(error.kind(), Kind::Cancelled);
             assert_eq!(log.patience, 0);
-            let submitted = |state: &State| matches!(state, State::Submitted { .. });
+            let submitted = |state: &State| matches!(state, State::Submitted(_));
             assert!(!device.states.iter().any(submitted));
         }
     }
@@ -378,7 +428,7 @@ fn a_file_cut_meanwhile() {
             assert_eq!(error.kind(), Kind::Truncated);
             assert_eq!(error.place().index, Some(5));
             assert_eq!(error.place().offset, Some((5 << 20) + 200_000), "{error}");
-            let submitted = |state: &State| matches!(state, State::Submitted { .. });
+            let submitted = |state: &State| matches!(state, State::Submitted(_));
             assert!(!device.states.iter().any(submitted));
         }
     }
@@ -392,13 +442,36 @@ fn refused() {
         (0, 8192, "the sink has 0 slots"),
         (MAX_SLOTS + 1, 8192, "4097 slots"),
         (2, MIN_SLOT_BYTES - 1, "slots have 4095 bytes"),
+        (
+            2,
+            8191,
+            "the sink's alignment is 8192; powers of two up to a slot's 8191 bytes",
+        ),
+        (3, 8192, "the sink's alignment is 3;"),
     ] {
         let mut device = Device::new(&sizes, slots, slot_bytes);
+        device.align = match slot_bytes {
+            8191 => 8192,
+            _ if slots == 3 => 3,
+            _ => 1,
+        };
         let error = load_to_sink(&items, &mut device, &options, &mut ()).unwrap_err();
         assert_eq!(error.kind(), Kind::InvalidArgument);
         assert!(error.to_string().contains(text), "{error}");
         assert!(device.calls.is_empty());
     }
+    // Blocks of 34 bytes meet 4096 every 69,632.
+    let blocks = Sheet::new(&[given(DType::Q8_0, &[32 * 400], 0)]);
+    let item = [Item::new(blocks.sources[0].clone())];
+    let mut device = Device::new(&[34 * 400], 2, 8192);
+    device.align = 4096;
+    let error = load_to_sink(&item, &mut device, &options, &mut ()).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.place().index),
+        (Kind::InvalidArgument, Some(0))
+    );
+    assert!(error.to_string().contains("item 0 can't be cut"), "{error}");
+    assert!(device.calls.is_empty());
     let _rooms = Rooms::for_items(&mut items[1..], &[0]);
     let mut device = Device::new(&sizes, 2, 8192);
     let error = load_to_sink(&items, &mut device, &options, &mut ()).unwrap_err();

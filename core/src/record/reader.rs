@@ -12,10 +12,11 @@ use super::gather::Tools;
 use super::rrec::{RecordTensor, RrecReader, Verification};
 use super::schema::Schema;
 use super::set::{Manifest, SetReader, identity};
+use crate::dtype::DType;
 use crate::map::{
     Data, DataOptions, Origin, Progress, RealStorage, Release, Storage, TO_END, Window,
 };
-use crate::tensor::Lent;
+use crate::tensor::{Lent, Source};
 
 /// When the checksums of fields are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -303,6 +304,24 @@ impl RecordReader {
         }
     }
 
+    /// Where a field of a record lies, for what copies or uploads it; in any place of a file, aligned
+    /// or not. Its checksums are not compared, whatever the reader's options say.
+    ///
+    /// # Errors
+    /// [`Error::NoRecord`], [`Error::NoField`], [`Error::Malformed`], [`Error::ManyDims`], those of
+    /// [`Data::read`]; of a set those of its shard's opening.
+    pub fn source(&self, index: u64, field: usize) -> Result<Source> {
+        match &self.records {
+            Records::Rrec(file) => file.source(index, field),
+            Records::One(file) => arec_source(file, index, field),
+            Records::Set(set) => {
+                let (shard, local) = set.locate(index)?;
+                let source = arec_source(set.file(shard)?, local, field);
+                source.map_err(|error| set.of_set(shard, error))
+            }
+        }
+    }
+
     /// Reads every record by pread and checks it. Damaged records are counted and passed over;
     /// what ends the walk is a cut file, a failing disk or `progress`, told records done and in
     /// all.
@@ -425,6 +444,18 @@ fn arec_dims(file: &ArecFile, index: u64, field: usize) -> Result<Vec<i64>> {
     let mut from = Window::new(file.data(), DIMS_WINDOW);
     let place = file.place(&mut from, index, field)?;
     Ok(place.shape.dims().to_vec())
+}
+
+fn arec_source(file: &ArecFile, index: u64, field: usize) -> Result<Source> {
+    let mut from = Window::new(file.data(), DIMS_WINDOW);
+    let place = file.place(&mut from, index, field)?;
+    let row = file.layout().fields.get(field);
+    Ok(Source {
+        data: Arc::clone(file.data()),
+        offset: place.offset,
+        dtype: row.map_or(DType::U8, |row| row.dtype),
+        shape: place.shape,
+    })
 }
 
 /// Room for the columns' rows of one record.

@@ -29,23 +29,29 @@ pub(super) struct Files {
 impl Files {
     /// The files of all items, and each item's number among them.
     pub(super) fn of(items: &[Item], io: Io, direct: bool) -> Result<(Files, Vec<usize>)> {
-        let mut list = Vec::new();
+        let mut list: Vec<File> = Vec::new();
         let mut known: HashMap<*const Data, usize> = HashMap::new();
         let mut numbers = list_of(items.len())?;
         for item in items {
             let data = &item.source.data;
             let key = Arc::as_ptr(data);
-            let number = match known.get(&key) {
-                Some(&number) => number,
-                None => {
+            // Most items lie in the file of the one before, and many lists have one file.
+            let last = list.len().wrapping_sub(1);
+            let is_last = |file: &File| Arc::ptr_eq(&file.data, data);
+            let number = if list.get(last).is_some_and(is_last) {
+                last
+            } else if let Some(&number) = known.get(&key) {
+                number
+            } else {
+                reserve(&mut list, 1)?;
+                list.push(File::new(data, io, direct));
+                if items.len() > 1 {
                     let entry = size_of::<(*const Data, usize)>();
                     let room = known.try_reserve(1);
-                    room.map_err(|_| no_books(known.len() + 1, entry))?;
-                    reserve(&mut list, 1)?;
-                    known.insert(key, list.len());
-                    list.push(File::new(data, io, direct));
-                    list.len() - 1
+                    room.map_err(|_| no_books(list.len(), entry))?;
+                    known.insert(key, list.len() - 1);
                 }
+                list.len() - 1
             };
             numbers.push(number);
         }

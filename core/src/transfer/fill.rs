@@ -58,21 +58,45 @@ impl<'a> Hand<'a> {
     ///
     /// # Safety
     /// The outputs are writable, and nobody else reads or writes what these pieces become there.
-    pub(super) unsafe fn fill_all(&mut self, pieces: &[Piece], places: &[Place]) -> Result<()> {
-        let mut rest = pieces;
-        while !rest.is_empty() {
+    pub(super) unsafe fn fill_into(&mut self, pieces: &[Piece], places: &[Place]) -> Result<()> {
+        let jobs = self.work.jobs;
+        let place = |at: usize| {
+            let piece = pieces.get(at).ok_or(Error::Internal("no such piece"))?;
+            let (job, place) = (jobs.get(piece.job), places.get(piece.job));
+            let (Some(job), Some(place)) = (job, place) else {
+                return Err(Error::Internal("an item without a place"));
+            };
+            Ok(place.0.wrapping_add(job.place_of(piece) as usize))
+        };
+        // SAFETY: the caller's promise.
+        unsafe { self.fill_all(pieces, &place) }
+    }
+
+    /// Fills pieces that follow one another in the files; `place` tells where each begins, by its
+    /// number among them.
+    ///
+    /// # Safety
+    /// These places are writable for what the pieces become, apart from one another, and nobody else
+    /// reads or writes there.
+    pub(super) unsafe fn fill_all(
+        &mut self,
+        pieces: &[Piece],
+        place: &dyn Fn(usize) -> Result<*mut u8>,
+    ) -> Result<()> {
+        let mut at = 0;
+        while let Some(rest) = pieces.get(at..).filter(|rest| !rest.is_empty()) {
             let (together, len) = self.neighbours(rest);
-            let (group, after) = rest.split_at(together);
+            let group = || (at..).zip(rest.iter().take(together));
             // Where one of them can't be read, each is read alone, to know which.
             // SAFETY: the caller's promise.
-            if together < 2 || !unsafe { self.fill_together(group, len, places) } {
-                for piece in group {
-                    let to = start_of(self.job(piece)?, piece, places)?;
+            if together < 2 || !unsafe { self.fill_together(group(), len, place) } {
+                for (number, piece) in group() {
+                    let to = place(number)?;
                     // SAFETY: the caller's promise.
                     unsafe { self.fill(piece, to) }?;
                 }
             }
-            rest = after;
+            at += together;
         }
         Ok(())
     }
@@ -125,8 +149,13 @@ impl<'a> Hand<'a> {
     ///
     /// # Safety
     /// As [`Hand::fill_all`].
-    unsafe fn fill_together(&mut self, pieces: &[Piece], len: usize, places: &[Place]) -> bool {
-        let Some(first) = pieces.first() else {
+    unsafe fn fill_together<'p>(
+        &mut self,
+        pieces: impl Iterator<Item = (usize, &'p Piece)> + Clone,
+        len: usize,
+        place: &dyn Fn(usize) -> Result<*mut u8>,
+    ) -> bool {
+        let Some((_, first)) = pieces.clone().next() else {
             return true;
         };
         let Ok(job) = self.job(first) else {
@@ -139,11 +168,8 @@ impl<'a> Hand<'a> {
         let Ok(bytes) = file.fetch(start, len, &mut self.window) else {
             return false;
         };
-        for piece in pieces {
-            let Ok(job) = self.job(piece) else {
-                return false;
-            };
-            let Ok(to) = start_of(job, piece, places) else {
+        for (number, piece) in pieces {
+            let (Ok(job), Ok(to)) = (self.job(piece), place(number)) else {
                 return false;
             };
             let from = bytes.wrapping_add((job.offset_of(piece.start) - start) as usize);
@@ -158,7 +184,7 @@ impl<'a> Hand<'a> {
     ///
     /// # Safety
     /// `to` is writable for what the piece becomes, and nobody else reads or writes there.
-    pub(super) unsafe fn fill(&mut self, piece: &Piece, to: *mut u8) -> Result<()> {
+    unsafe fn fill(&mut self, piece: &Piece, to: *mut u8) -> Result<()> {
         let job = self.job(piece)?;
         let file = self.file(job)?;
         let room = file.room_in(self.size) as u64;
@@ -254,13 +280,6 @@ impl<'a> Hand<'a> {
         unsafe { turn(job, window, to, (runs * job.run_units) as usize) };
         Ok(())
     }
-}
-
-/// Where a piece's output starts.
-fn start_of(job: &Job, piece: &Piece, places: &[Place]) -> Result<*mut u8> {
-    let place = places.get(piece.job);
-    let place = place.ok_or(Error::Internal("an item without a place"))?;
-    Ok(place.0.wrapping_add(job.place_of(piece) as usize))
 }
 
 /// How many units side by side are worked on at once.

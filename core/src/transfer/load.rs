@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::arena::Arena;
-use super::cut::{Cutter, Sizes};
+use super::cut::Cutter;
 use super::error::{Error, Result, list_of};
 use super::fill::{Hand, Place, Work};
 use super::item::{Destination, Item};
@@ -229,11 +229,7 @@ impl Drop for Ends<'_> {
 /// writes there.
 unsafe fn run(plan: &Plan, places: &[Place], told: &mut Told<'_>) -> Result<(usize, u64)> {
     let (stop, failed) = (AtomicBool::new(false), AtomicBool::new(false));
-    let sizes = Sizes {
-        read: TASK,
-        written: u64::MAX,
-    };
-    let tasks = Mutex::new(Cutter::new(&plan.jobs, &plan.order, sizes));
+    let tasks = Mutex::new(Cutter::new(&plan.jobs, &plan.order, TASK));
     let work = Work {
         files: &plan.files,
         jobs: &plan.jobs,
@@ -249,7 +245,7 @@ unsafe fn run(plan: &Plan, places: &[Place], told: &mut Told<'_>) -> Result<(usi
         let mut pieces = Vec::new();
         while next(&mut pieces)?.is_some() {
             // SAFETY: the caller's promise; no piece is given out twice.
-            unsafe { hand.fill_all(&pieces, places) }?;
+            unsafe { hand.fill_into(&pieces, places) }?;
             told.pieces(&pieces)?;
         }
         Ok((1, hand.window.taken()))
@@ -272,7 +268,7 @@ unsafe fn run(plan: &Plan, places: &[Place], told: &mut Told<'_>) -> Result<(usi
             {
                 number = next;
                 // SAFETY: as above.
-                unsafe { hand.fill_all(&pieces, places) }?;
+                unsafe { hand.fill_into(&pieces, places) }?;
                 reports.push(Report::Done(std::mem::take(&mut pieces)));
             }
             taken.fetch_add(hand.window.taken(), Ordering::Relaxed);

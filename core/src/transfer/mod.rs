@@ -4,11 +4,15 @@
 mod arena;
 mod cut;
 mod error;
+mod feed;
 mod files;
 mod fill;
 mod item;
 mod job;
 mod load;
+mod pack;
+#[cfg(test)]
+mod pack_tests;
 mod plan;
 mod sink;
 #[cfg(test)]
@@ -19,6 +23,6 @@ pub use arena::Arena;
 pub use error::{Error, Result};
 pub use item::{Destination, Item, Output, Room};
 pub use load::{LoadOptions, Loaded, MAX_ALIGN, MIN_BUDGET, Stats, Watch, load};
-
-pub use sink::{MAX_SLOTS, MIN_SLOT_BYTES, Sink, load_to_sink};
+pub use pack::MAX_PARTS;
+pub use sink::{MAX_SLOTS, MIN_SLOT_BYTES, Part, Sink, load_to_sink};
 pub use threads::THREAD_NAME;

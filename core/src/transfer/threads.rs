@@ -18,9 +18,17 @@ pub const THREAD_NAME: &str = "adit-load";
 
 /// How many threads read: as many as asked for, or as is best, but no more than have work.
 pub(super) fn count(asked: usize, direct: bool, bytes: u64, least_each: u64, budget: u64) -> usize {
+    let useful = usize::try_from(bytes / WORTH).unwrap_or(usize::MAX);
+    let affordable = usize::try_from(budget / least_each).unwrap_or(usize::MAX);
+    let most = useful.min(affordable);
+    if most < 2 {
+        // The number of cores is the work of several small loads to find out.
+        return 1;
+    }
     let wanted = if asked > 0 {
         asked
     } else {
+        // This reads files: it isn't asked about what one thread does in a microsecond.
         let cores = available_parallelism().map_or(1, usize::from);
         // A disk is fastest with several reads on their way; where the kernel reads ahead, it has
         // these itself, and threads only copy.
@@ -30,9 +38,7 @@ pub(super) fn count(asked: usize, direct: bool, bytes: u64, least_each: u64, bud
             cores.clamp(2, MOST_BY_DEFAULT)
         }
     };
-    let useful = usize::try_from(bytes / WORTH).unwrap_or(usize::MAX);
-    let affordable = usize::try_from(budget / least_each).unwrap_or(usize::MAX);
-    wanted.min(useful).min(affordable).max(1)
+    wanted.min(most).max(1)
 }
 
 /// The threads of a load: they are gone when this is, whatever the caller's own code does.

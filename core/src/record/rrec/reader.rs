@@ -11,7 +11,7 @@ use crate::dtype::DType;
 use crate::map::{Data, DataOptions, Fetch, Mapped, RealStorage, Region, Storage, Window};
 use crate::record::error::{Error, Result};
 use crate::record::schema::{FieldShape, Schema};
-use crate::tensor::{self, Lent, MAX_DIMS, Shape, is_aligned};
+use crate::tensor::{self, Lent, MAX_DIMS, Shape, Source, is_aligned};
 
 /// Room for the head of a tensor in one pread.
 pub(super) const HEAD_WINDOW: usize = 512;
@@ -199,6 +199,25 @@ impl RrecReader {
             dims.push(i64::from(head.dim(&mut from, axis)?));
         }
         Ok(dims)
+    }
+
+    /// Where a field of a record lies.
+    ///
+    /// # Errors
+    /// [`Error::NoRecord`], [`Error::NoField`], [`Error::Malformed`], [`Error::ManyDims`].
+    pub(in crate::record) fn source(&self, index: u64, field: usize) -> Result<Source> {
+        if field >= FIELDS {
+            return Err(Error::NoField { field, len: FIELDS });
+        }
+        let head = self.field_head(&mut self.window(), index, field)?;
+        let shape = head.shape();
+        let shape = shape.ok_or_else(|| self.many_dims(&head, index, field, MAX_DIMS))?;
+        Ok(Source {
+            data: Arc::clone(&self.data),
+            offset: head.data_at,
+            dtype: head.dtype,
+            shape,
+        })
     }
 
     /// For calls that aren't hot: a file that was cut is an error, not a fault.
