@@ -59,6 +59,14 @@ pub enum Kind {
     Cancelled,
     /// Another callback of the caller failed.
     Callback,
+    /// What was waited for isn't done in the time given.
+    Timeout,
+    /// No GPU, or no driver for one.
+    NoGpu,
+    /// The GPU was reset or removed.
+    GpuLost,
+    /// The GPU's driver refused.
+    Gpu,
     /// A bug of this library.
     Internal,
 }

@@ -9,6 +9,7 @@
 //! 4. [`record`], [`mod@array`], [`model`], [`store`] (file formats)
 //! 5. [`transfer`] (many tensors loaded at once), [`loader`] (batches of records),
 //!    [`convert`] (records from other files)
+//! 6. [`gpu`] (a sink of `transfer`)
 //!
 //! Every file is hostile until it is checked: arithmetic on sizes from files is checked, nothing
 //! is allocated by a number that a file claims, and nothing panics on a file's contents.
@@ -17,6 +18,7 @@ pub mod array;
 pub mod convert;
 pub mod dtype;
 pub mod error;
+pub mod gpu;
 mod json;
 pub mod kernel;
 pub mod loader;

@@ -1,0 +1,48 @@
+//! The Vulkan handles of what was made here.
+
+use ash::vk::Handle;
+use wgpu::hal::api::Vulkan;
+
+use super::buffer::Buffer;
+use super::device::Device;
+use super::error::{Error, Result};
+use super::vulkan::Native;
+
+impl Device {
+    /// Its handles, good as long as the device is open, and not to be destroyed.
+    ///
+    /// # Errors
+    /// [`Error::Lost`].
+    pub fn native(&self) -> Result<Native> {
+        self.sound()?;
+        // SAFETY: what the guard leads to is only asked for its handles; it isn't destroyed.
+        let guard = unsafe { self.raw().as_hal::<Vulkan>() };
+        let raw = guard.ok_or(Error::Internal("a GPU device that isn't Vulkan's"))?;
+        Ok(Native {
+            instance: raw.shared_instance().raw_instance().handle().as_raw(),
+            physical_device: raw.raw_physical_device().as_raw(),
+            device: raw.raw_device().handle().as_raw(),
+            queue: raw.raw_queue().as_raw(),
+            queue_family: raw.queue_family_index(),
+            queue_index: raw.queue_index(),
+        })
+    }
+}
+
+impl Buffer {
+    /// The `VkBuffer`, good as long as the buffer is, and not to be destroyed.
+    ///
+    /// # Errors
+    /// [`Error::Lost`].
+    pub fn native(&self) -> Result<u64> {
+        self.device().sound()?;
+        let buffer = self.raw()?;
+        // What was cleared for that is so before an engine's queue learns of the buffer.
+        self.device().settle()?;
+        // SAFETY: what the guard leads to is only asked for its handle; it isn't destroyed.
+        let guard = unsafe { buffer.as_hal::<Vulkan>() };
+        let raw = guard.ok_or(Error::Internal("a GPU buffer that isn't Vulkan's"))?;
+        // SAFETY: the handle isn't destroyed; the callers are told not to.
+        Ok(unsafe { raw.raw_handle() }.as_raw())
+    }
+}
