@@ -27,6 +27,7 @@
  *   Models: writing
  *   Loader: batches for training
  *   Loading: many tensors at once
+ *   GPU: uploads to a graphics card
  *   Stores
  *   Foreign stores
  *   Hashing
@@ -3795,6 +3796,9 @@ typedef struct adit_arena adit_arena;
  */
 typedef int (ADIT_CALL *adit_item_fn)(void *ctx, uint64_t item);
 
+/** Memory of a graphics card; see the section on GPUs. */
+typedef struct adit_gpu_buffer adit_gpu_buffer;
+
 /**
  * Gives the memory of slot `slot`, writable for slot_bytes bytes at any alignment, in `*memory`.
  * The library fills it, and leaves it alone from the slot's submit on.
@@ -3808,7 +3812,26 @@ typedef int (ADIT_CALL *adit_sink_acquire_fn)(void *ctx, uint32_t slot, void **m
 typedef int (ADIT_CALL *adit_sink_submit_fn)(void *ctx, uint32_t slot, uint64_t item,
                                              uint64_t offset, uint64_t bytes);
 
-/** Returns when the copy from slot `slot` is done: the slot is free then. */
+/**
+ * What a slot carries of one item: `bytes` bytes from byte `start` of the slot on, which belong to
+ * byte `offset` of what item `item` becomes. Its layout is frozen.
+ */
+typedef struct adit_sink_part {
+    uint64_t item;
+    uint64_t offset;
+    uint64_t start;
+    uint64_t bytes;
+} adit_sink_part;
+
+/**
+ * Starts copying all `count` parts of slot `slot`, of as many items, to where they belong. `parts`
+ * is good until this returns. It should return at once; the copies may go on until the slot is
+ * waited for.
+ */
+typedef int (ADIT_CALL *adit_sink_submit_parts_fn)(void *ctx, uint32_t slot,
+                                                   const adit_sink_part *parts, size_t count);
+
+/** Returns when all copying from slot `slot` is done: the slot is free then. */
 typedef int (ADIT_CALL *adit_sink_wait_fn)(void *ctx, uint32_t slot);
 
 /**
@@ -3823,6 +3846,15 @@ typedef int (ADIT_CALL *adit_sink_wait_fn)(void *ctx, uint32_t slot);
 
 /** The greatest adit_load_options.align: 2 MiB. */
 #define ADIT_LOAD_MAX_ALIGN 2097152
+
+/**
+ * In adit_load_item_options.flags, of an item that goes to a GPU: convert it on the host even where
+ * the card can.
+ */
+#define ADIT_LOAD_CONVERT_ON_HOST (1u << 16)
+
+/** The most parts that one call of submit_parts has. */
+#define ADIT_SINK_MAX_PARTS 4096
 
 /** How to load. Zero in any field means the default. */
 typedef struct adit_load_options {
@@ -3889,8 +3921,8 @@ typedef struct adit_load_item_options {
   /** sizeof(adit_load_item_options). */
   size_t struct_size;
   /**
-   * Memory for the item's elements, at any alignment; NULL for a place in the arena, or for a
-   * sink. It must not overlap that of another item, or the bytes that are loaded.
+   * Memory for the item's elements, at any alignment; NULL for a place in the arena, for a
+   * sink, or a graphics card. It must not overlap that of another item, or the bytes that are loaded.
    */
   void *dst;
   /** The bytes that there are from `dst` on. More than needed stay as they are. */
@@ -3911,15 +3943,26 @@ typedef struct adit_load_item_options {
   uint64_t column_count;
   /** The adit_dtype that it becomes; 0 for its own. What adit_convert converts can be asked for. */
   int32_t dtype;
-  /** ADIT_CONVERT_SATURATE. */
+  /** ADIT_CONVERT_SATURATE, ADIT_LOAD_CONVERT_ON_HOST. */
   uint32_t flags;
+  /**
+   * A buffer on a graphics card for the item's elements, for adit_gpu_upload_items; then `dst` is
+   * NULL. The item holds it: it may be freed before. NULL for memory or a sink. A list has items
+   * of one kind.
+   */
+  const adit_gpu_buffer *gpu_buffer;
+  /**
+   * Where in it they start: a multiple of 4. Where they end off a multiple of 4, the up to 3 bytes
+   * that follow become 0.
+   */
+  uint64_t gpu_offset;
   /** Zeros. */
-  uint64_t reserved[4];
+  uint64_t reserved[2];
 } adit_load_item_options;
 
 /**
  * A device, as a load sees it: slots of memory, and copies from them that go on by themselves. For
- * each slot the calls come in turn: acquire, submit, wait; all run on the thread that called
+ * each slot the calls come in turn: acquire, submit (or submit_parts), wait; all run on the thread that called
  * adit_load_to_sink. A result other than 0 ends the load with ADIT_ERR_CALLBACK. A slot whose
  * submit returned 0 is waited for once, whatever else happens; one that was acquired and not
  * submitted when the load ends is free.
@@ -3927,7 +3970,7 @@ typedef struct adit_load_item_options {
 typedef struct adit_sink {
   /** sizeof(adit_sink). */
   size_t struct_size;
-  /** Given to all three functions. */
+  /** Given to all functions. */
   void *ctx;
   /** The bytes of each slot: at least 4096; megabytes are best. */
   uint64_t slot_bytes;
@@ -3940,12 +3983,22 @@ typedef struct adit_sink {
   uint32_t reserved0;
   /** Gives a slot's memory. */
   adit_sink_acquire_fn acquire;
-  /** Starts a slot's copy. */
+  /** Starts a slot's copy; not called, and may be NULL, where submit_parts isn't. */
   adit_sink_submit_fn submit;
   /** Waits for it. */
   adit_sink_wait_fn wait;
+  /**
+   * Starts the copies of a slot that carries several items: at most ADIT_SINK_MAX_PARTS. NULL for
+   * slots with one item each, and submit. With it, many small items take few slots.
+   */
+  adit_sink_submit_parts_fn submit_parts;
+  /**
+   * What the start of a part in its slot, and its offset in what the item becomes, are multiples
+   * of: a power of two, at most slot_bytes; 0 for 1. The bytes between parts are undefined.
+   */
+  uint64_t align;
   /** Zeros. */
-  uint64_t reserved[4];
+  uint64_t reserved[2];
 } adit_sink;
 
 /** The default options. */
@@ -3956,10 +4009,10 @@ typedef struct adit_sink {
 
 /** The default options: all of a tensor, as it is stored, into the arena. */
 #define ADIT_LOAD_ITEM_OPTIONS_INIT \
-    { sizeof(adit_load_item_options), NULL, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0, 0 } }
+    { sizeof(adit_load_item_options), NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, { 0, 0 } }
 
 /** A sink without functions. */
-#define ADIT_SINK_INIT { sizeof(adit_sink), NULL, 0, 0, 0, NULL, NULL, NULL, { 0, 0, 0, 0 } }
+#define ADIT_SINK_INIT { sizeof(adit_sink), NULL, 0, 0, 0, NULL, NULL, NULL, NULL, 0, { 0, 0 } }
 
 /**
  * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
@@ -4010,6 +4063,33 @@ ADIT_API ADIT_NODISCARD adit_status adit_load_items_add_array(adit_load_items *i
  */
 ADIT_API ADIT_NODISCARD adit_status adit_load_items_add_data(adit_load_items *items,
     const adit_data *data, uint64_t offset, int32_t dtype, int32_t ndim, const int64_t *shape,
+    const adit_load_item_options *options, adit_error **err);
+
+/**
+ * Adds a tensor in the caller's memory. Its elements must lie side by side in C order; their bytes
+ * are not copied by this call, and must stay readable and unchanged during every load of the item.
+ * `options` may be NULL.
+ *
+ * Statuses: as adit_load_items_add_model; ADIT_ERR_SHAPE (fewer than 0 or more than 8 dimensions, a
+ * negative one, broken blocks), ADIT_ERR_OUT_OF_RANGE (`tensor->nbytes` is too small),
+ * ADIT_ERR_INVALID_ARGUMENT (strides that leave gaps or repeat elements), ADIT_ERR_UNSUPPORTED
+ * (flags of a later version, big-endian elements).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_load_items_add_tensor(adit_load_items *items,
+    const adit_tensor *tensor, const adit_load_item_options *options, adit_error **err);
+
+/**
+ * Adds field `field` of record `record`, whatever the alignment of its elements. `options` may be
+ * NULL. Checksums of records are not compared by a load, whatever the reader's options say:
+ * adit_record_reader_gather and adit_record_reader_verify do that.
+ *
+ * Statuses: as adit_load_items_add_model; ADIT_ERR_OUT_OF_RANGE (no such record or field),
+ * ADIT_ERR_MALFORMED (this record is damaged; message, offset and index say where: here the index is
+ * the record's), ADIT_ERR_TRUNCATED, ADIT_ERR_IO, of a set those of adit_record_reader_open for the
+ * shard.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_load_items_add_record(adit_load_items *items,
+    const adit_record_reader *reader, uint64_t record, size_t field,
     const adit_load_item_options *options, adit_error **err);
 
 /** How many items there are; 0 for NULL. */
@@ -4072,8 +4152,10 @@ ADIT_API void adit_sink_init(adit_sink *sink, size_t size);
 
 /**
  * Loads all items, none of which has a `dst`, through the slots of a sink. A slot carries whole
- * elements, or blocks, of one item; items are submitted one after the other, as their files have
- * them, each from its start to its end, but copies may end in any order.
+ * elements, or blocks: of one item, or with sink->submit_parts of several, and then never two parts
+ * of one item. Items are submitted one after the other, as their files have them, each from its
+ * start to its end, but copies may end in any order. An item that is larger than a slot is cut at
+ * elements or blocks that lie at multiples of sink->align.
  * Of an item without bytes nothing is submitted, but options->item_done is told.
  *
  * `options` and `stats` may be NULL; options->align is checked, but has no effect. The caller sets
@@ -4081,7 +4163,8 @@ ADIT_API void adit_sink_init(adit_sink *sink, size_t size);
  *
  * Whatever the status, no copy is on its way any more when this returns.
  *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_CALLBACK (adit_error_os_code is its result),
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (also for an item that no slot has room to cut so),
+ * ADIT_ERR_CALLBACK (adit_error_os_code is its result; its index is the slot's first item),
  * ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED (options of a later
  * version), ADIT_CANCELLED.
  */
@@ -4089,6 +4172,753 @@ ADIT_API ADIT_NODISCARD adit_status adit_load_to_sink(const adit_load_items *ite
                                                       const adit_sink *sink,
                                                       const adit_load_options *options,
                                                       adit_load_stats *stats, adit_error **err);
+
+/* =================================================================================================
+ * GPU: uploads to a graphics card
+ * =================================================================================================
+ *
+ * A device (adit_gpu) is a graphics card that was opened through Vulkan, or a driver that computes
+ * on the CPU instead, a software adapter. A buffer is memory of a device, a storage buffer that
+ * shaders and copies can use. A ticket stands for something that the card was told to do.
+ *
+ * Bytes come from memory (adit_gpu_upload), from whatever a load takes (adit_load_items with a
+ * `gpu_buffer`, adit_gpu_upload_items), or from all of a model (adit_gpu_upload_model). They go
+ * through a few staging buffers that stay mapped, into which cold files are read straight; or right
+ * into the buffer where the card's memory is the host's, as that of integrated and software
+ * adapters is (`shared_memory` of adit_gpu_info, adit_gpu_options.memory), once the card is done
+ * with what it was told before. Either way host memory is bounded by the staging buffers and a
+ * load's budget, not by what is uploaded. f16, bf16, Q8_0 and Q4_0 are converted on the card, bit
+ * for bit as adit_convert does; what the card can't convert is converted on the way.
+ *
+ * What returns when: an upload that returned is done with its sources, which may be changed or
+ * freed. The card has the bytes when its ticket is done, or when the call returns if it was given
+ * no place for a ticket. What this library does on a device happens in the order of the calls, so
+ * that a conversion or a download needs no wait for the upload before it. After a failure, and when
+ * cancelled, nothing of the call is on its way any more, and the bytes that it was to write are
+ * undefined.
+ *
+ * Multiples of 4: bytes are written to offsets that are multiples of 4. Where their number isn't
+ * one, the up to 3 bytes that follow become 0: whoever packs tensors pads each to a multiple of 4.
+ *
+ * Ownership: buffers, tickets and uploaded models hold their device, items that go to a buffer hold
+ * it; all may be closed and freed in any order. A buffer that is freed while an upload into it is
+ * on its way stays until the card is done.
+ *
+ * Threads: calls with const handles may run on any threads at the same time: uploads, conversions
+ * and downloads too, as long as the bytes that they use are apart from those that another one
+ * writes; where the host writes a buffer in place, who comes second to such bytes is refused
+ * (ADIT_ERR_INVALID_ARGUMENT), else they are undefined. A ticket may be waited for on any thread. Closing and freeing needs the caller's
+ * exclusion. An upload from files starts threads as a load does; Vulkan drivers have threads of
+ * their own.
+ *
+ * Errors: ADIT_ERR_OUT_OF_MEMORY for buffers that don't fit, on the card or on the way to it; the
+ * device goes on. ADIT_ERR_GPU_LOST once the driver gave the device up (it hung, was reset or removed),
+ * or had no memory for what can't do without, commands, pipelines and waits: then
+ * this is the answer of every call on it, waits do not hang, and closing and opening anew is all
+ * that is left. ADIT_ERR_GPU for whatever else the driver refuses, with its text. A file that is
+ * cut during an upload is ADIT_ERR_TRUNCATED, unless options->io is ADIT_IO_MAP.
+ *
+ * Environment: a device that is opened with ADIT_GPU_SELECT_ENVIRONMENT is what the variable
+ * ADIT_GPU says: an adapter's number, a kind (discrete, integrated, virtual, other, software), or a
+ * part of its name; empty or not set for the best. Vulkan's loader and drivers have variables of
+ * their own (VK_DRIVER_FILES and others), and drivers may print on their own, which this library
+ * can't help; it prints nothing.
+ *
+ * Drivers: Vulkan's loader is looked for at run time. Without it, or without a driver, there is no
+ * adapter: adit_gpu_count tells 0, and opening is ADIT_ERR_NO_GPU. All functions exist in a build
+ * without GPU support too (adit_build_info tells): those that return a status answer
+ * ADIT_ERR_UNSUPPORTED there, before they look at anything else.
+ *
+ * Forks: Vulkan doesn't survive a fork, since a driver's threads stay with the parent. In a child
+ * every call on what it inherited answers ADIT_ERR_FORKED; closing and freeing is allowed, and
+ * leaves what is behind it to the parent. Where the parent had a device open, the child can't open one
+ * of its own: ADIT_ERR_FORKED too; where it only had, or adopted one, that is up to the driver: fork
+ * before the first call of this section.
+ *
+ * Plugins: a driver's threads and thread-locals stay in the process. The shared library is never
+ * unmapped, so that dlclose is safe; a plugin that links the archive isn't to be unloaded after its
+ * first call of this section.
+ *
+ * Engines with a Vulkan of their own: adit_gpu_native and adit_gpu_buffer_native give the handles
+ * of what this library made, lent until it is closed; adit_gpu_adopt_vulkan takes the engine's
+ * VkDevice, of which nothing is destroyed here, and adit_gpu_buffer_wrap_vulkan its VkBuffer. A
+ * VkQueue is for one thread at a time: both sides take turns by the rules that stand there.
+ */
+
+/** An open graphics card. */
+typedef struct adit_gpu adit_gpu;
+
+/** Something that the card was told to do. */
+typedef struct adit_gpu_ticket adit_gpu_ticket;
+
+/** A model's tensors in buffers of a device. */
+typedef struct adit_gpu_model adit_gpu_model;
+
+/**
+ * Any of Vulkan's functions: vkGetInstanceProcAddr is cast to it, from the loader or from what
+ * loads it (volk, SDL, GLFW).
+ */
+typedef void (ADIT_CALL *adit_gpu_vulkan_fn)(void);
+
+/**
+ * Locks or unlocks a VkQueue. Runs on the thread that makes the call on the device, also in
+ * adit_gpu_close and whatever call frees the last of what was made with it. Each lock is followed by
+ * its unlock on the same thread, with one call of Vulkan's between them, never by another lock.
+ * Neither may call this library: it would wait for itself.
+ */
+typedef void (ADIT_CALL *adit_gpu_queue_fn)(void *ctx);
+
+/** As a time to wait: as long as it takes. */
+#define ADIT_GPU_FOREVER UINT64_MAX
+
+/**
+ * In adit_gpu_model_options.flags: a tensor that no buffer holds is split into several parts,
+ * of whole rows each; without it, that is ADIT_ERR_OUT_OF_RANGE.
+ */
+#define ADIT_GPU_MODEL_SPLIT 1
+
+/**
+ * In adit_gpu_model_options.flags: let go of the files' pages in the page cache behind the upload, as
+ * adit_model_release does: for models that are as large as memory and are needed on the card alone.
+ */
+#define ADIT_GPU_MODEL_RELEASE 2
+
+/** What an adapter is. */
+enum adit_gpu_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** Not told by the driver. */
+  ADIT_GPU_KIND_OTHER = 0,
+  /** A card in the processor, on the host's memory. */
+  ADIT_GPU_KIND_INTEGRATED = 1,
+  /** A card with memory of its own. */
+  ADIT_GPU_KIND_DISCRETE = 2,
+  /** A virtual machine's. */
+  ADIT_GPU_KIND_VIRTUAL = 3,
+  /** A driver that computes on the CPU. */
+  ADIT_GPU_KIND_SOFTWARE = 4,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_gpu_kind adit_gpu_kind;
+#else
+typedef int32_t adit_gpu_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** What an adapter is and can do at once. Texts are UTF-8, and cut where they are longer. */
+typedef struct adit_gpu_info {
+  /** sizeof(adit_gpu_info), set by the caller. */
+  size_t struct_size;
+  /** An adit_gpu_kind. */
+  int32_t kind;
+  /** The maker's number; of PCI where it has one. */
+  uint32_t vendor;
+  /** The maker's number of the model. */
+  uint32_t device;
+  /** 1 where the host can map buffers where they lie, else 0. */
+  uint32_t shared_memory;
+  /** 1 of an open device whose buffers are written where they lie, without staging; else 0. */
+  uint32_t direct;
+  /** Zero. */
+  uint32_t reserved0;
+  /** Bytes of memory that is near to the card; 0 where the driver doesn't tell. */
+  uint64_t memory_bytes;
+  /** The most bytes of a buffer. */
+  uint64_t buffer_bytes;
+  /**
+   * The most bytes of a buffer that a shader sees at once. Conversions on the card go over larger
+   * ones in parts.
+   */
+  uint64_t binding_bytes;
+  /** What the offset of such a part is a multiple of. */
+  uint64_t binding_align;
+  /** The interface that it is used through: "vulkan". */
+  char backend[16];
+  /** The place on the bus, such as "0000:01:00.0"; empty where there is none. */
+  char bus[32];
+  /** The adapter's name. */
+  char name[256];
+  /** The driver's name. */
+  char driver[256];
+  /** The driver's version, as text. */
+  char driver_info[256];
+} adit_gpu_info;
+
+/** Which adapter to open. */
+enum adit_gpu_select
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * The first discrete one, else integrated, virtual, other; a software adapter where there is no
+   * other.
+   */
+  ADIT_GPU_SELECT_BEST = 0,
+  /** Number `index`. */
+  ADIT_GPU_SELECT_INDEX = 1,
+  /** The first of `kind`. */
+  ADIT_GPU_SELECT_KIND = 2,
+  /** As the environment variable ADIT_GPU says. */
+  ADIT_GPU_SELECT_ENVIRONMENT = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_gpu_select adit_gpu_select;
+#else
+typedef int32_t adit_gpu_select;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** How bytes get into buffers. */
+enum adit_gpu_memory
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /** Directly on integrated and software adapters that can, else by staging. */
+  ADIT_GPU_MEMORY_AUTO = 0,
+  /** Through staging buffers. */
+  ADIT_GPU_MEMORY_STAGING = 1,
+  /** Written where they lie; ADIT_ERR_UNSUPPORTED on adapters that can't. */
+  ADIT_GPU_MEMORY_DIRECT = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_gpu_memory adit_gpu_memory;
+#else
+typedef int32_t adit_gpu_memory;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/** How to open a device. Zero in any field means the default. */
+typedef struct adit_gpu_options {
+  /** sizeof(adit_gpu_options). */
+  size_t struct_size;
+  /** An adit_gpu_select. */
+  int32_t select;
+  /** With ADIT_GPU_SELECT_KIND, an adit_gpu_kind; else 0. */
+  int32_t kind;
+  /** With ADIT_GPU_SELECT_INDEX, a number below adit_gpu_count; else 0. */
+  uint32_t index;
+  /** An adit_gpu_memory. */
+  int32_t memory;
+  /**
+   * The bytes of each staging buffer: a multiple of 4096 from 64 KiB to 256 MiB; 0 for 4 MiB. They
+   * are made when first needed, and kept.
+   */
+  uint64_t chunk_bytes;
+  /** How many staging buffers, 2 to 64; 0 for 3. Each upload that runs holds one or two. */
+  uint32_t chunks;
+  /** Zero. */
+  uint32_t reserved0;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_gpu_options;
+
+/** How to upload a model. Zero in any field means the default. */
+typedef struct adit_gpu_model_options {
+  /** sizeof(adit_gpu_model_options). */
+  size_t struct_size;
+  /**
+   * The adit_dtype that floats and block dtypes become, where adit_convert can do it; other tensors
+   * stay what they are. 0: all do.
+   */
+  int32_t dtype;
+  /** ADIT_GPU_MODEL_... flags. */
+  uint32_t flags;
+  /**
+   * What tensors' places in buffers are multiples of: a power of two from 4 to 2 MiB; 0 for 256,
+   * with which every tensor can be bound to a shader.
+   */
+  uint64_t align;
+  /** The most bytes of a buffer; 0 for as many as the adapter can. */
+  uint64_t buffer_bytes;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_gpu_model_options;
+
+/** Where a tensor of an uploaded model lies, or a part of one. */
+typedef struct adit_gpu_tensor {
+  /** sizeof(adit_gpu_tensor), set by the caller. */
+  size_t struct_size;
+  /** The number of the buffer, for adit_gpu_model_buffer. */
+  uint64_t buffer;
+  /** Where in it the elements start. */
+  uint64_t offset;
+  /** The bytes of all elements. */
+  uint64_t nbytes;
+  /** The first row of the tensor that is in this part: 0 where the tensor is whole. */
+  uint64_t row_start;
+  /** How many parts the tensor has: 1 where it is whole. */
+  uint64_t parts;
+  /** The adit_dtype of the elements there. */
+  int32_t dtype;
+  /** The number of dimensions. */
+  int32_t ndim;
+  /** The sizes, outermost first: of these rows. Elements lie side by side in C order. */
+  int64_t shape[8];
+} adit_gpu_tensor;
+
+/**
+ * The Vulkan handles of a device, lent: they are good until the device is closed and the last of its
+ * buffers, tickets and models is freed, and aren't to be destroyed.
+ */
+typedef struct adit_gpu_vulkan {
+  /** sizeof(adit_gpu_vulkan), set by the caller. */
+  size_t struct_size;
+  /** The VkInstance. */
+  void *instance;
+  /** The VkPhysicalDevice. */
+  void *physical_device;
+  /** The VkDevice. */
+  void *device;
+  /** The VkQueue that everything goes through. */
+  void *queue;
+  /** The queue's family. */
+  uint32_t queue_family;
+  /** Its number in the family. */
+  uint32_t queue_index;
+} adit_gpu_vulkan;
+
+/**
+ * An engine's own Vulkan device, and the queue of it that this library is to use. Nothing of it is
+ * ever destroyed here, and libvulkan is neither linked nor looked for: all functions come through
+ * `get_instance_proc_addr`.
+ *
+ * What it must have: an instance made for Vulkan 1.2 or later, a driver of 1.2 or later, and a queue
+ * of a family with graphics and compute (the adapter's first family must have graphics too, as it has
+ * on graphics cards). No feature needs to be enabled, and no extension but those that
+ * adit_gpu_vulkan_extensions names, which are none so far; what else is enabled doesn't matter.
+ *
+ * Lifetimes: the instance, the device, the semaphore, and `ctx` with its functions must live until the
+ * device is closed here and the last of its buffers, tickets, models and items is freed; that is when
+ * this library has let go of all that it made on the device.
+ *
+ * The queue: a VkQueue is for one thread at a time. Where the engine uses it too, `lock` and `unlock`
+ * keep it away from it: they are called around each single call of vkQueueSubmit, and of vkQueueWaitIdle
+ * at the end, should the driver have refused to wait for what was submitted. Without them the queue is
+ * this library's alone, whose threads keep out of each other's way. A queue is adopted once at a time.
+ * vkDeviceWaitIdle uses all queues: an engine that calls it holds the lock. No thread calls this library
+ * while it holds it, neither to close or free: the call would take the lock once more, or wait for
+ * another thread that waits for the lock.
+ *
+ * What was uploaded is seen by the engine's commands: on any queue, where their submission waits for
+ * the timeline semaphore to have the value that adit_gpu_signaled told when the call had returned; that
+ * needs no barrier. On the same queue, where they are submitted after the call has returned, behind a
+ * barrier from the stages TRANSFER and COMPUTE_SHADER and the accesses TRANSFER_WRITE and SHADER_WRITE.
+ * And on any queue once the ticket is done, behind a barrier to the accesses that they make. A host
+ * that reads mapped memory of its own has a barrier to HOST_READ submitted, and waits for that.
+ */
+typedef struct adit_gpu_vulkan_device {
+  /** sizeof(adit_gpu_vulkan_device). */
+  size_t struct_size;
+  /** vkGetInstanceProcAddr. */
+  adit_gpu_vulkan_fn get_instance_proc_addr;
+  /** The VkInstance. */
+  void *instance;
+  /** The VkPhysicalDevice. */
+  void *physical_device;
+  /** The VkDevice. */
+  void *device;
+  /** The apiVersion that the instance was made with: VK_API_VERSION_1_2 or later. */
+  uint32_t api_version;
+  /** The queue's family. */
+  uint32_t queue_family;
+  /** The queue's number in the family; the device was made with it. */
+  uint32_t queue_index;
+  /** Zero. */
+  uint32_t reserved0;
+  /** Called before each use of the queue; NULL where nobody else uses it. */
+  adit_gpu_queue_fn lock;
+  /** Called after it; NULL if and only if `lock` is. */
+  adit_gpu_queue_fn unlock;
+  /** Given to both. */
+  void *ctx;
+  /** A timeline VkSemaphore that each submission signals, which nobody else does; 0 for none. */
+  uint64_t timeline_semaphore;
+  /**
+   * What the first submission signals, more than the semaphore has: 1 of a new one. Each further one
+   * signals 1 more.
+   */
+  uint64_t first_value;
+  /** Zeros. */
+  uint64_t reserved[4];
+} adit_gpu_vulkan_device;
+
+/** To be filled. */
+#define ADIT_GPU_INFO_INIT \
+    { sizeof(adit_gpu_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 }, { 0 }, { 0 } }
+
+/** The default options. */
+#define ADIT_GPU_OPTIONS_INIT \
+    { sizeof(adit_gpu_options), 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0, 0 } }
+
+/** The default options. */
+#define ADIT_GPU_MODEL_OPTIONS_INIT \
+    { sizeof(adit_gpu_model_options), 0, 0, 0, 0, { 0, 0, 0, 0 } }
+/** To be filled. */
+#define ADIT_GPU_TENSOR_INIT \
+    { sizeof(adit_gpu_tensor), 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0, 0, 0, 0, 0, 0 } }
+
+/** To be filled. */
+#define ADIT_GPU_VULKAN_INIT { sizeof(adit_gpu_vulkan), NULL, NULL, NULL, NULL, 0, 0 }
+
+/** A device without handles. */
+#define ADIT_GPU_VULKAN_DEVICE_INIT \
+    { sizeof(adit_gpu_vulkan_device), NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, \
+      { 0, 0, 0, 0 } }
+
+/**
+ * How many adapters there are: 0 where there is no driver.
+ *
+ * Each call, as each of adit_gpu_enumerate and adit_gpu_open, asks the drivers anew, and loads them
+ * where no device is open: tens of milliseconds.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_UNSUPPORTED (a build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_count(size_t *count, adit_error **err);
+
+/**
+ * Tells what adapter `index` is, in the drivers' order. The caller sets `info->struct_size`.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such adapter),
+ * ADIT_ERR_UNSUPPORTED (a build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_enumerate(size_t index, adit_gpu_info *info,
+                                                       adit_error **err);
+
+/**
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
+ */
+ADIT_API void adit_gpu_options_init(adit_gpu_options *options, size_t size);
+
+/**
+ * Opens a device. On success `*out` is a handle that the caller closes with adit_gpu_close.
+ * `options` may be NULL: the best adapter.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_NO_GPU (no driver, no adapter, or none that was
+ * asked for: the message lists those there are), ADIT_ERR_UNSUPPORTED (options of a later version,
+ * memory that the host can't map, a build without GPU support), ADIT_ERR_FORKED (in the child of a
+ * process that had a device open when it forked), ADIT_ERR_GPU (also where there is no memory for a
+ * device).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_open(const adit_gpu_options *options, adit_gpu **out,
+                                                  adit_error **err);
+
+/**
+ * Tells what a device's adapter is, also of a device that was lost. The caller sets
+ * `info->struct_size`.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_UNSUPPORTED (a build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_get_info(const adit_gpu *gpu, adit_gpu_info *info,
+                                                      adit_error **err);
+
+/**
+ * Whether a device is still there: ADIT_OK, or ADIT_ERR_GPU_LOST with the driver's text. It asks
+ * nobody: what was lost meanwhile shows at the next call that does something.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a
+ * build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_status(const adit_gpu *gpu, adit_error **err);
+
+/**
+ * Waits until the card has done all that this device was told so far, on whatever thread.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED,
+ * ADIT_ERR_UNSUPPORTED (a build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_wait(const adit_gpu *gpu, adit_error **err);
+
+/**
+ * Closes a device; NULL is nothing. It waits until the card has done what it was told. Buffers,
+ * tickets and uploaded models go on, and hold the device until the last of them is freed.
+ */
+ADIT_API void adit_gpu_close(adit_gpu *gpu);
+
+/**
+ * Makes a buffer of `size` bytes, all 0: a storage buffer that is copied to and from. On success
+ * `*out` is a handle that the caller frees with adit_gpu_buffer_free.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (more than `buffer_bytes` of
+ * adit_gpu_info), ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED,
+ * ADIT_ERR_UNSUPPORTED (a build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_buffer_create(const adit_gpu *gpu, uint64_t size,
+    adit_gpu_buffer **out, adit_error **err);
+
+/** The bytes of a buffer; 0 for NULL. */
+ADIT_API uint64_t adit_gpu_buffer_size(const adit_gpu_buffer *buffer);
+
+/**
+ * Copies `nbytes` bytes from byte `offset` of a buffer, whatever it is a multiple of, to `dst`, at any
+ * alignment: what is there when the card has done all that it was told before. Returns when they are
+ * there.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (bytes that the buffer doesn't have),
+ * ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a
+ * build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_download(const adit_gpu_buffer *buffer,
+                                                      uint64_t offset, void *dst, size_t nbytes,
+                                                      adit_error **err);
+
+/**
+ * Frees a buffer; NULL is nothing. Its memory goes when the card and whatever else holds it are done
+ * with it.
+ */
+ADIT_API void adit_gpu_buffer_free(adit_gpu_buffer *buffer);
+
+/**
+ * Copies `nbytes` bytes of memory to byte `offset` of a buffer, which is a multiple of 4, on the
+ * caller's thread. When it returns, the memory may be changed or freed.
+ *
+ * `ticket` may be NULL: then it returns when the card has the bytes. Else `*ticket` is a handle that
+ * the caller frees with adit_gpu_ticket_free. Many small pieces of memory go faster as items of
+ * one adit_gpu_upload_items.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (bytes that the buffer doesn't have),
+ * ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a
+ * build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_upload(const adit_gpu_buffer *buffer, uint64_t offset,
+                                                    const void *bytes, size_t nbytes,
+                                                    adit_gpu_ticket **ticket, adit_error **err);
+
+/**
+ * Uploads all items, each of which has a `gpu_buffer`, to buffers of one device: as adit_load reads
+ * them, in the order in which their files have them, small ones packed together. One ticket stands
+ * for all. What the card can convert it does, unless ADIT_LOAD_CONVERT_ON_HOST or
+ * ADIT_CONVERT_SATURATE asks for the host.
+ *
+ * `ticket` may be NULL: then it returns when the card has the bytes. Else `*ticket` is a handle that
+ * the caller frees with adit_gpu_ticket_free. `options` and `stats` may be NULL; options->align is
+ * checked, but has no effect, and options->budget bounds what is worked in beside the device's
+ * staging buffers. The caller sets `stats->struct_size`. options->progress and stats->bytes count
+ * what travels: of an item that is converted on the card, the file's bytes. Progress tells bytes that
+ * were submitted; of an item that is done the source may go, but the card has it only when the ticket
+ * is done.
+ *
+ * Where several items fail, the error is that of the first in the order of the files; its index is
+ * the item's number.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (an item without a `gpu_buffer`, no items, buffers of
+ * several devices, a `gpu_offset` that is no multiple of 4, items that overlap: up to a multiple of 4
+ * bytes), ADIT_ERR_OUT_OF_RANGE (bytes that a buffer doesn't have), ADIT_ERR_OUT_OF_MEMORY,
+ * ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED, ADIT_CANCELLED,
+ * ADIT_ERR_UNSUPPORTED (options of a later version, a build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_upload_items(const adit_load_items *items,
+    const adit_load_options *options, adit_load_stats *stats, adit_gpu_ticket **ticket,
+    adit_error **err);
+
+/**
+ * Converts `elements` elements from byte `from_offset` of one buffer to byte `to_offset` of another
+ * one, of the same device: f16, bf16, Q8_0 and Q4_0 to f32, Q8_0 and Q4_0 to f16; bit for bit as
+ * adit_convert does without flags. Offsets are multiples of 4; elements of block dtypes are whole
+ * blocks. No byte beside the results is written.
+ *
+ * `ticket` may be NULL: then it returns when the card is done. Else `*ticket` is a handle that the
+ * caller frees with adit_gpu_ticket_free.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (the same buffer twice, buffers of two devices, offsets that
+ * are no multiples of 4), ADIT_ERR_DTYPE (a conversion that the card can't do), ADIT_ERR_SHAPE (a
+ * part of a block), ADIT_ERR_OUT_OF_RANGE (bytes that a buffer doesn't have), ADIT_ERR_OUT_OF_MEMORY,
+ * ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a build without GPU
+ * support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_convert(const adit_gpu_buffer *from,
+                                                     uint64_t from_offset, int32_t from_dtype,
+                                                     const adit_gpu_buffer *to, uint64_t to_offset,
+                                                     int32_t to_dtype, uint64_t elements,
+                                                     adit_gpu_ticket **ticket, adit_error **err);
+
+/**
+ * Waits up to `timeout_ns` nanoseconds until a ticket is done; ADIT_GPU_FOREVER: as long as it takes.
+ * ADIT_TIMEOUT where it isn't done by then: wait again, or later, as often as you like. 0 only looks.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_TIMEOUT, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU,
+ * ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_ticket_wait(const adit_gpu_ticket *ticket,
+    uint64_t timeout_ns, adit_error **err);
+
+/**
+ * Tells in `*done` whether a ticket is done, without waiting.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED,
+ * ADIT_ERR_UNSUPPORTED (a build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_ticket_poll(const adit_gpu_ticket *ticket, bool *done,
+    adit_error **err);
+
+/** Frees a ticket; NULL is nothing. What it stands for goes on. */
+ADIT_API void adit_gpu_ticket_free(adit_gpu_ticket *ticket);
+
+/**
+ * Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
+ * nothing.
+ */
+ADIT_API void adit_gpu_model_options_init(adit_gpu_model_options *options, size_t size);
+
+/**
+ * Uploads all tensors of a model, in the order in which its files have them, packed into as few
+ * buffers as the limits allow, and returns when the card has them. Host memory stays bounded by the
+ * staging buffers and load->budget, whatever the model's size. On success `*out` is a handle that the
+ * caller frees with adit_gpu_model_free; the model may be closed.
+ *
+ * `options`, `load` and `stats` may be NULL; the caller sets `stats->struct_size`. load->progress is
+ * told bytes, of what the card converts as the file has them, load->item_done the numbers of tensors
+ * that were submitted, which the card may not have yet; either may cancel. After a failure, and when
+ * cancelled, the buffers are gone. Errors tell the tensor's number and name.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_DTYPE (no such dtype), ADIT_ERR_OUT_OF_RANGE (a tensor,
+ * or a row of one, that is larger than a buffer may be: the message has its name and the limit),
+ * ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU,
+ * ADIT_ERR_FORKED, ADIT_CANCELLED, ADIT_ERR_UNSUPPORTED (a tensor of an unknown ggml type, big-endian
+ * or of over 8 dimensions, options of a later version, a build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_upload_model(const adit_gpu *gpu,
+    const adit_model *model, const adit_gpu_model_options *options, const adit_load_options *load,
+    adit_gpu_model **out, adit_load_stats *stats, adit_error **err);
+
+/** The number of tensors, as the model had them, by the same numbers; 0 for NULL. */
+ADIT_API size_t adit_gpu_model_len(const adit_gpu_model *uploaded);
+
+/**
+ * Tells where tensor `index` lies, or where it has several parts, part `part` of it; 0 for the first.
+ * The caller sets `tensor->struct_size`.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such tensor or part),
+ * ADIT_ERR_UNSUPPORTED (a build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_model_tensor(const adit_gpu_model *uploaded,
+    size_t index, size_t part, adit_gpu_tensor *tensor, adit_error **err);
+
+/** The number of buffers; 0 for NULL. */
+ADIT_API size_t adit_gpu_model_buffers(const adit_gpu_model *uploaded);
+
+/**
+ * Gives buffer `index` of an uploaded model. On success `*out` is a handle of its own, which the caller
+ * frees with adit_gpu_buffer_free; it keeps the buffer also when the uploaded model is freed.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_RANGE (no such buffer), ADIT_ERR_UNSUPPORTED (a
+ * build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_model_buffer(const adit_gpu_model *uploaded,
+    size_t index, adit_gpu_buffer **out, adit_error **err);
+
+/** Frees an uploaded model; NULL is nothing. Its buffers go, but for those that a handle holds. */
+ADIT_API void adit_gpu_model_free(adit_gpu_model *uploaded);
+
+/**
+ * Tells a device's Vulkan handles, for an engine that computes on the device that this library
+ * opened. The caller sets `vulkan->struct_size`. A VkQueue is for one thread at a time: the engine
+ * uses it only while no other thread is in a call on this device, its buffers and its tickets, and is
+ * done with what it was told before it closes the device.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a
+ * build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_native(const adit_gpu *gpu, adit_gpu_vulkan *vulkan,
+                                                    adit_error **err);
+
+/**
+ * Tells the VkBuffer of a buffer, lent: it is good until the buffer is freed, and isn't to be
+ * destroyed. A buffer of adit_gpu_buffer_create has the usages TRANSFER_SRC, TRANSFER_DST and
+ * STORAGE_BUFFER, is exclusive to the device's queue family, and may have up to 3 bytes more than its
+ * size.
+ *
+ * What was uploaded is seen by the engine's commands on the same queue, submitted after the call has
+ * returned, behind a barrier from the stages TRANSFER and COMPUTE_SHADER and the accesses
+ * TRANSFER_WRITE and SHADER_WRITE (where the host wrote the bytes, submitting alone is enough). An upload
+ * doesn't wait for the engine's commands: those that use the bytes are done before the next one begins.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a
+ * build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_buffer_native(const adit_gpu_buffer *buffer,
+    uint64_t *vk_buffer, adit_error **err);
+
+/**
+ * Fills `device` with zeros and its size, as ADIT_GPU_VULKAN_DEVICE_INIT does; `size` is the struct's
+ * size as the caller knows it. NULL is nothing.
+ */
+ADIT_API void adit_gpu_vulkan_device_init(adit_gpu_vulkan_device *device, size_t size);
+
+/**
+ * Uses an engine's own Vulkan device. On success `*out` is a handle that the caller closes with
+ * adit_gpu_close, for everything that a device of adit_gpu_open is for; adit_gpu_vulkan_device says
+ * what is asked of the engine. `options` may be NULL; its `select` must be 0.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (null handles, a function that isn't found, a queue that the
+ * adapter doesn't have or that is adopted already), ADIT_ERR_UNSUPPORTED (Vulkan before 1.2, a queue family
+ * without graphics and compute, options of a later version, memory that the host can't map, a build
+ * without GPU support), ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_GPU. Handles that aren't what they are said
+ * to be are undefined.
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_adopt_vulkan(const adit_gpu_vulkan_device *device,
+    const adit_gpu_options *options, adit_gpu **out, adit_error **err);
+
+/**
+ * Tells what must be enabled in an instance and a device of Vulkan `api_version` so that it can be
+ * adopted: extension number `index`, from 0 on, in `*name`, which is good forever. `*of_device` is
+ * whether it is the device's, else it is the instance's; NULL if that isn't wanted. ADIT_END, without
+ * an error object, behind the last. This version names none, but a later one may: an engine that asks
+ * needs no change then.
+ *
+ * Statuses: ADIT_END, ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_UNSUPPORTED (a Vulkan that is too old, a
+ * build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_vulkan_extensions(uint32_t api_version, size_t index,
+    const char **name, bool *of_device, adit_error **err);
+
+/**
+ * Tells which value of an adopted device's timeline semaphore says that the card has done all that
+ * this library submitted so far: after an upload has returned, that upload is part of it. One less than
+ * `first_value` before there was any. A call on another thread may have submitted more, which only
+ * makes the value one to wait longer for. Where the host wrote the bytes itself nothing was submitted,
+ * and the next submission of the engine's sees them.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_NOT_FOUND (a device that wasn't adopted, or without a
+ * semaphore), ADIT_ERR_UNSUPPORTED (a build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_signaled(const adit_gpu *gpu, uint64_t *value,
+                                                      adit_error **err);
+
+/**
+ * Makes a buffer of this library's out of an engine's own VkBuffer of this device. On success `*out` is
+ * a handle that the caller frees with adit_gpu_buffer_free, which leaves the VkBuffer alone. Its bytes
+ * stay as they are, but for those that calls write; uploads to it go through staging buffers, whatever
+ * the device's memory is.
+ *
+ * `size` is a multiple of 4 and isn't 0; it may be less than the VkBuffer's size. Up to 3 bytes behind
+ * an upload become 0, as everywhere. The VkBuffer has memory bound, and was made with the usage
+ * TRANSFER_DST to be uploaded to, TRANSFER_SRC to be downloaded or converted from, and STORAGE_BUFFER to
+ * be converted from or to on the card; with the sharing mode CONCURRENT, or EXCLUSIVE and owned by the
+ * queue family of this device. It is none of this library's own.
+ *
+ * A VkBuffer is wrapped once at a time. When it is wrapped again, on whichever device of this library,
+ * what was done with it before here counts as what the engine did, below.
+ *
+ * It must live until the buffer is freed and the tickets of what was done with it are done, or the
+ * device waited for. What the engine did with the bytes before must be done, or be behind a barrier on
+ * the same queue to the stages TRANSFER and COMPUTE_SHADER and their accesses, submitted before. From
+ * then on until the card is done (adit_gpu_vulkan_device says how that is seen) nobody else uses the
+ * bytes that a call writes.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (also for a VkBuffer that is wrapped already),
+ * ADIT_ERR_OUT_OF_RANGE (more than `buffer_bytes` of adit_gpu_info), ADIT_ERR_OUT_OF_MEMORY,
+ * ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a build without GPU support).
+ */
+ADIT_API ADIT_NODISCARD adit_status adit_gpu_buffer_wrap_vulkan(const adit_gpu *gpu,
+    uint64_t vk_buffer, uint64_t size, adit_gpu_buffer **out, adit_error **err);
 
 /* =================================================================================================
  * Stores

@@ -23,6 +23,7 @@ mod model;
 mod model_writer;
 mod loader;
 mod load;
+mod gpu;
 mod store;
 mod foreign_store;
 mod hash;

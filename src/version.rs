@@ -58,10 +58,11 @@ pub extern "C" fn adit_build_info() -> *const c_char {
     static INFO: OnceLock<CString> = OnceLock::new();
     let info = INFO.get_or_init(|| {
         let text = format!(
-            "adit {} (abi {ADIT_ABI_VERSION}) {}-{}; features: gzip zstd; kernels: {}",
+            "adit {} (abi {ADIT_ABI_VERSION}) {}-{}; features: gzip zstd{}; kernels: {}",
             env!("CARGO_PKG_VERSION"),
             std::env::consts::ARCH,
             std::env::consts::OS,
+            if adit_core::gpu::BUILT { " gpu" } else { "" },
             crate::kernel::path_name(),
         );
         CString::new(text).unwrap_or_default()

@@ -12,6 +12,15 @@ has_libunwind() {
     { ldconfig -p || /sbin/ldconfig -p; } 2> /dev/null | grep -q 'libunwind\.so\.8 '
 }
 
+# The software driver, its loader, the layer that checks, and the headers and the link that a program of its own wants.
+vulkan_missing() {
+    compgen -G '/usr/share/vulkan/icd.d/lvp_icd*.json' > /dev/null || echo mesa-vulkan-drivers
+    { ldconfig -p || /sbin/ldconfig -p; } 2> /dev/null | grep -q 'libvulkan\.so\.1 ' || echo libvulkan1
+    [ -e /usr/include/vulkan/vulkan.h ] || echo libvulkan-dev
+    compgen -G '/usr/share/vulkan/explicit_layer.d/VkLayer_khronos_validation.json' > /dev/null ||
+        echo vulkan-validationlayers
+}
+
 # The modules that python3 -m venv makes environments with, which Debian keeps apart.
 has_venv() {
     python3 -c 'import ensurepip, venv' 2> /dev/null
@@ -22,6 +31,7 @@ missing() {
         command -v "$tool" > /dev/null || echo "${packages[$tool]}"
     done
     [ "$(uname -s)" != Linux ] || has_libunwind || echo libunwind8
+    [ "$(uname -s)" != Linux ] || vulkan_missing
     has_venv || echo python3-venv
 }
 

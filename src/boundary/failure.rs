@@ -52,6 +52,7 @@ impl<E: Report> From<E> for Failure {
     fn from(error: E) -> Failure {
         let status = match error.kind() {
             Kind::Cancelled => return Failure::Quiet(adit_status::ADIT_CANCELLED),
+            Kind::Timeout => return Failure::Quiet(adit_status::ADIT_TIMEOUT),
             kind => status_of(kind),
         };
         Failure::Loud(Box::new(Loud {
@@ -91,6 +92,10 @@ pub(crate) fn status_of(kind: Kind) -> adit_status {
         Kind::Forked => adit_status::ADIT_ERR_FORKED,
         Kind::Cancelled => adit_status::ADIT_CANCELLED,
         Kind::Callback => adit_status::ADIT_ERR_CALLBACK,
+        Kind::Timeout => adit_status::ADIT_TIMEOUT,
+        Kind::NoGpu => adit_status::ADIT_ERR_NO_GPU,
+        Kind::GpuLost => adit_status::ADIT_ERR_GPU_LOST,
+        Kind::Gpu => adit_status::ADIT_ERR_GPU,
         Kind::Internal => adit_status::ADIT_ERR_INTERNAL,
     }
 }

@@ -12,7 +12,7 @@ pub(crate) use arguments::{
     buffer_of, bytes_argument, choose, line_to_c, path_argument, path_to_c, paths_argument,
     progress_of, region_of, slice, slice_mut, text_argument,
 };
-pub(crate) use failure::{Failure, Loud, status_of};
+pub(crate) use failure::{Failure, Loud, Outcome, status_of};
 pub(crate) use guard::{guard, settle};
 pub(crate) use guard_out::{
     LentBytes, Text, guard_bytes, guard_derived, guard_new, guard_text, guard_value,

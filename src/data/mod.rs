@@ -39,6 +39,7 @@ use crate::boundary::{
 use crate::callbacks::{adit_allocator, allocator};
 
 pub(crate) use io::{any_io_argument, io_argument};
+pub(crate) use open::borrowed;
 pub(crate) use pages::{advice_argument, release_argument};
 
 /// A file's bytes.

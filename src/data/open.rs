@@ -6,7 +6,7 @@ use std::sync::Arc;
 use adit_core::map::{BytesOwner, Data, Region};
 
 use super::{SharedData, adit_bytes_ownership, adit_data, adit_data_options, data_options};
-use crate::boundary::{Failure, Out, choose, guard, guard_new, into_raw, path_argument};
+use crate::boundary::{Failure, Out, choose, guard, guard_new, into_raw, path_argument, region_of};
 use crate::callbacks::adit_release_fn;
 use crate::error::{adit_error, adit_status};
 
@@ -98,6 +98,26 @@ impl Drop for CallersBytes {
             unsafe { release(self.ctx, self.bytes.cast(), self.len as u64) };
         }
     }
+}
+
+/// Bytes that the caller lends for the time of a call; with `len` 0 the pointer is never read.
+///
+/// # Safety
+/// `ptr` is null or readable for `len` bytes as long as the result, or a clone of it, lives, and
+/// nobody writes there meanwhile.
+pub(crate) unsafe fn borrowed(
+    ptr: *const c_void,
+    len: usize,
+    parameter: &str,
+) -> Result<Data, Failure> {
+    // SAFETY: the caller's promise.
+    let region = unsafe { region_of(ptr, len, parameter) }?;
+    Ok(Data::lent(Box::new(CallersBytes {
+        bytes: region.as_ptr(),
+        len: region.len(),
+        release: None,
+        ctx: std::ptr::null_mut(),
+    })))
 }
 
 /// Wraps `len` bytes of memory, as `ownership` (adit_bytes_ownership) says: copied, or borrowed.

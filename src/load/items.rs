@@ -4,32 +4,46 @@ use std::ffi::c_void;
 use std::sync::Arc;
 
 use adit_core::array::Array;
+use adit_core::gpu::{BUILT, Buffer, Error, Upload};
 use adit_core::model::Model;
 use adit_core::tensor::Source;
 use adit_core::transfer::{Destination, Item, Room};
 
+use super::list::Items;
 use crate::array::adit_array;
 use crate::boundary::{
     Failure, Handle, Opaque, Options, close, guard_handle_mut, guard_new, guard_value,
     init_options, peek, peek_sound, read_options, refuse_flags, refuse_reserved, slice,
 };
-use crate::data::adit_data;
+use crate::data::{adit_data, borrowed};
 use crate::error::{adit_error, adit_status};
+use crate::gpu::adit_gpu_buffer;
 use crate::kernel::{ADIT_CONVERT_SATURATE, overflow_of};
 use crate::model::adit_model;
-use crate::tensor::{adit_tensor, dtype_argument, optional_dtype, shape_argument, slice_of};
+use crate::record_reader::adit_record_reader;
+use crate::tensor::{
+    adit_tensor, dtype_argument, optional_dtype, shape_argument, slice_of, tensor_argument,
+};
 
 /// What is to be loaded.
 #[allow(non_camel_case_types, reason = "the name in C")]
 #[derive(Debug)]
 #[repr(transparent)]
-pub struct adit_load_items(Handle<Vec<Item>>);
+pub struct adit_load_items(Handle<Items>);
 
-// SAFETY: repr(transparent) over Handle<Vec<Item>>.
+// SAFETY: repr(transparent) over Handle<Items>.
 unsafe impl Opaque for adit_load_items {
-    type Value = Vec<Item>;
+    type Value = Items;
     const PARAMETER: &'static str = "items";
 }
+
+//@c-before
+//@ /** Memory of a graphics card; see the section on GPUs. */
+//@ typedef struct adit_gpu_buffer adit_gpu_buffer;
+
+/// In adit_load_item_options.flags, of an item that goes to a GPU: convert it on the host even where
+/// the card can.
+pub const ADIT_LOAD_CONVERT_ON_HOST: u32 = 1u32 << 16;
 
 /// Which part of a tensor to load, as what, and where to. Zero in any field means the default.
 #[allow(non_camel_case_types, reason = "the name in C")]
@@ -38,8 +52,8 @@ unsafe impl Opaque for adit_load_items {
 pub struct adit_load_item_options {
     /// sizeof(adit_load_item_options).
     pub struct_size: usize,
-    /// Memory for the item's elements, at any alignment; NULL for a place in the arena, or for a
-    /// sink. It must not overlap that of another item, or the bytes that are loaded.
+    /// Memory for the item's elements, at any alignment; NULL for a place in the arena, for a
+    /// sink, or a graphics card. It must not overlap that of another item, or the bytes that are loaded.
     pub dst: *mut c_void,
     /// The bytes that there are from `dst` on. More than needed stay as they are.
     pub dst_bytes: u64,
@@ -55,18 +69,25 @@ pub struct adit_load_item_options {
     pub column_count: u64,
     /// The adit_dtype that it becomes; 0 for its own. What adit_convert converts can be asked for.
     pub dtype: i32,
-    /// ADIT_CONVERT_SATURATE.
+    /// ADIT_CONVERT_SATURATE, ADIT_LOAD_CONVERT_ON_HOST.
     pub flags: u32,
+    /// A buffer on a graphics card for the item's elements, for adit_gpu_upload_items; then `dst` is
+    /// NULL. The item holds it: it may be freed before. NULL for memory or a sink. A list has items
+    /// of one kind.
+    pub gpu_buffer: *const adit_gpu_buffer,
+    /// Where in it they start: a multiple of 4. Where they end off a multiple of 4, the up to 3 bytes
+    /// that follow become 0.
+    pub gpu_offset: u64,
     /// Zeros.
-    pub reserved: [u64; 4],
+    pub reserved: [u64; 2],
 }
 
 //@c-after
 //@ /** The default options: all of a tensor, as it is stored, into the arena. */
 //@ #define ADIT_LOAD_ITEM_OPTIONS_INIT \
-//@     { sizeof(adit_load_item_options), NULL, 0, 0, 0, 0, 0, 0, 0, { 0, 0, 0, 0 } }
+//@     { sizeof(adit_load_item_options), NULL, 0, 0, 0, 0, 0, 0, 0, NULL, 0, { 0, 0 } }
 
-// SAFETY: repr(C), a usize first, no padding, and zeros are a null pointer and numbers.
+// SAFETY: repr(C), a usize first, no padding, and zeros are null pointers and numbers.
 unsafe impl Options for adit_load_item_options {}
 
 /// Fills `options` with the defaults; `size` is the struct's size as the caller knows it. NULL is
@@ -90,7 +111,7 @@ pub unsafe extern "C" fn adit_load_items_new(
     err: *mut *mut adit_error,
 ) -> adit_status {
     // SAFETY: NULL or writable, as the header asks.
-    unsafe { guard_new(out, err, || Ok(Vec::new())) }
+    unsafe { guard_new(out, err, || Ok(Items::Load(Vec::new()))) }
 }
 
 /// Adds a tensor as the caller's options say, if it can be loaded so.
@@ -98,16 +119,23 @@ pub unsafe extern "C" fn adit_load_items_new(
 /// # Safety
 /// `options` is null or points to options as the header asks.
 unsafe fn add(
-    items: &mut Vec<Item>,
+    items: &mut Items,
     source: Source,
     options: *const adit_load_item_options,
 ) -> Result<(), Failure> {
     // SAFETY: the caller's promise.
     let own = unsafe { read_options(options, "options") }?;
-    refuse_flags(own.flags, ADIT_CONVERT_SATURATE, "options->flags")?;
+    let known = ADIT_CONVERT_SATURATE | ADIT_LOAD_CONVERT_ON_HOST;
+    refuse_flags(own.flags, known, "options->flags")?;
     refuse_reserved(&own.reserved, "options")?;
     if own.dst.is_null() && own.dst_bytes > 0 {
         return Err(Failure::null("options->dst"));
+    }
+    // SAFETY: NULL or a handle, as the header asks.
+    let buffer = unsafe { gpu_buffer(&own) }?;
+    if buffer.is_none() && own.flags & ADIT_LOAD_CONVERT_ON_HOST != 0 {
+        let why = "options->flags has ADIT_LOAD_CONVERT_ON_HOST without a gpu_buffer";
+        return Err(Failure::invalid(why));
     }
     let dims = source.shape.dims();
     let slice = slice_of(
@@ -129,10 +157,38 @@ unsafe fn add(
         destination,
     };
     item.output(items.len() as u64)?;
-    let room = items.try_reserve(1);
-    room.map_err(|_| Failure::new(adit_status::ADIT_ERR_OUT_OF_MEMORY, "no memory for an item"))?;
-    items.push(item);
-    Ok(())
+    match buffer {
+        None => items.push(item),
+        Some(buffer) => items.push_upload(Upload {
+            item,
+            buffer: buffer.clone(),
+            offset: own.gpu_offset,
+            on_host: own.flags & ADIT_LOAD_CONVERT_ON_HOST != 0,
+        }),
+    }
+}
+
+/// Where on a graphics card an item goes, if it does.
+///
+/// # Safety
+/// The buffer is null or a handle, and stays so for `'a`.
+unsafe fn gpu_buffer<'a>(own: &adit_load_item_options) -> Result<Option<&'a Buffer>, Failure> {
+    if own.gpu_buffer.is_null() {
+        return match own.gpu_offset {
+            0 => Ok(None),
+            _ => Err(Failure::null("options->gpu_buffer")),
+        };
+    }
+    if !BUILT {
+        return Err(Error::NotBuilt.into());
+    }
+    if !own.dst.is_null() {
+        return Err(Failure::invalid(
+            "options->dst and options->gpu_buffer are both set",
+        ));
+    }
+    // SAFETY: the caller's promise.
+    unsafe { peek_sound(own.gpu_buffer) }
 }
 
 /// Adds tensor `index` of a model. `options` may be NULL.
@@ -149,7 +205,7 @@ pub unsafe extern "C" fn adit_load_items_add_model(
     options: *const adit_load_item_options,
     err: *mut *mut adit_error,
 ) -> adit_status {
-    let body = |items: &mut Vec<Item>| {
+    let body = |items: &mut Items| {
         // SAFETY: NULL or an open handle, as the header asks.
         let model: Option<&Model> = unsafe { peek_sound(model) }?;
         let source = model.ok_or_else(|| Failure::null("model"))?.source(index)?;
@@ -171,7 +227,7 @@ pub unsafe extern "C" fn adit_load_items_add_array(
     options: *const adit_load_item_options,
     err: *mut *mut adit_error,
 ) -> adit_status {
-    let body = |items: &mut Vec<Item>| {
+    let body = |items: &mut Items| {
         // SAFETY: NULL or an open handle, as the header asks.
         let array: Option<&Array> = unsafe { peek_sound(array) }?;
         let source = array.ok_or_else(|| Failure::null("array"))?.source()?;
@@ -198,7 +254,7 @@ pub unsafe extern "C" fn adit_load_items_add_data(
     options: *const adit_load_item_options,
     err: *mut *mut adit_error,
 ) -> adit_status {
-    let body = |items: &mut Vec<Item>| {
+    let body = |items: &mut Items| {
         // SAFETY: NULL or an open handle, as the header asks.
         let shared = unsafe { peek_sound(data) }?.ok_or_else(|| Failure::null("data"))?;
         let sizes = usize::try_from(ndim).unwrap_or(0).min(8);
@@ -217,11 +273,76 @@ pub unsafe extern "C" fn adit_load_items_add_data(
     unsafe { guard_handle_mut(items, err, body) }
 }
 
+/// Adds a tensor in the caller's memory. Its elements must lie side by side in C order; their bytes
+/// are not copied by this call, and must stay readable and unchanged during every load of the item.
+/// `options` may be NULL.
+///
+/// Statuses: as adit_load_items_add_model; ADIT_ERR_SHAPE (fewer than 0 or more than 8 dimensions, a
+/// negative one, broken blocks), ADIT_ERR_OUT_OF_RANGE (`tensor->nbytes` is too small),
+/// ADIT_ERR_INVALID_ARGUMENT (strides that leave gaps or repeat elements), ADIT_ERR_UNSUPPORTED
+/// (flags of a later version, big-endian elements).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn adit_load_items_add_tensor(
+    items: *mut adit_load_items,
+    tensor: *const adit_tensor,
+    options: *const adit_load_item_options,
+    err: *mut *mut adit_error,
+) -> adit_status {
+    let body = |items: &mut Items| {
+        // SAFETY: NULL or a tensor whose data is readable as long as the item, and nobody writes
+        // there, as the header asks.
+        let view = unsafe { tensor_argument(tensor, "tensor") }?;
+        let dense = view.dense().ok_or_else(|| {
+            Failure::invalid("tensor has strides: its elements must lie side by side in C order")
+        })?;
+        // SAFETY: as above.
+        let data = unsafe { borrowed(dense.as_ptr().cast(), dense.len(), "tensor->data") }?;
+        let source = Source {
+            data: Arc::new(data),
+            offset: 0,
+            dtype: view.dtype(),
+            shape: view.shape(),
+        };
+        // SAFETY: NULL or options, as the header asks.
+        unsafe { add(items, source, options) }
+    };
+    // SAFETY: NULL or a handle that nobody else uses, NULL or writable, as the header asks.
+    unsafe { guard_handle_mut(items, err, body) }
+}
+
+/// Adds field `field` of record `record`, whatever the alignment of its elements. `options` may be
+/// NULL. Checksums of records are not compared by a load, whatever the reader's options say:
+/// adit_record_reader_gather and adit_record_reader_verify do that.
+///
+/// Statuses: as adit_load_items_add_model; ADIT_ERR_OUT_OF_RANGE (no such record or field),
+/// ADIT_ERR_MALFORMED (this record is damaged; message, offset and index say where: here the index is
+/// the record's), ADIT_ERR_TRUNCATED, ADIT_ERR_IO, of a set those of adit_record_reader_open for the
+/// shard.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn adit_load_items_add_record(
+    items: *mut adit_load_items,
+    reader: *const adit_record_reader,
+    record: u64,
+    field: usize,
+    options: *const adit_load_item_options,
+    err: *mut *mut adit_error,
+) -> adit_status {
+    let body = |items: &mut Items| {
+        // SAFETY: NULL or an open handle, as the header asks.
+        let reader = unsafe { peek_sound(reader) }?.ok_or_else(|| Failure::null("reader"))?;
+        let source = reader.source(record, field)?;
+        // SAFETY: NULL or options, as the header asks.
+        unsafe { add(items, source, options) }
+    };
+    // SAFETY: NULL or a handle that nobody else uses, NULL or writable, as the header asks.
+    unsafe { guard_handle_mut(items, err, body) }
+}
+
 /// How many items there are; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_load_items_len(items: *const adit_load_items) -> usize {
     // SAFETY: NULL or a handle, as the header asks.
-    unsafe { peek(items) }.map_or(0, Vec::len)
+    unsafe { peek(items) }.map_or(0, Items::len)
 }
 
 /// What item `item` will be: its dtype, shape and bytes in C order. `tensor->data` is its `dst`, or
@@ -235,7 +356,7 @@ pub unsafe extern "C" fn adit_load_items_tensor(
     tensor: *mut adit_tensor,
     err: *mut *mut adit_error,
 ) -> adit_status {
-    let body = |items: &Vec<Item>| {
+    let body = |items: &Items| {
         let found = items.get(item).ok_or_else(|| no_item(item, items.len()))?;
         let data: *const c_void = match found.destination {
             Destination::Given(room) => room.start().cast_const().cast(),

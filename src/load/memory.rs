@@ -5,6 +5,7 @@ use std::ffi::c_void;
 use adit_core::transfer::{Arena, Destination, Item, load};
 
 use super::items::{adit_load_items, no_item};
+use super::list::Items;
 use super::{adit_load_options, adit_load_stats, load_options};
 use crate::boundary::{
     Failure, Handle, Opaque, Out, SizedOut, close, guard_handle, guard_value, into_raw, peek,
@@ -46,8 +47,9 @@ pub unsafe extern "C" fn adit_load(
     let out = unsafe { Out::zeroed(arena) };
     // SAFETY: NULL or a struct with its size in it, as the header asks.
     let stats = unsafe { SizedOut::zeroed(stats) };
-    let body = |items: &Vec<Item>| {
+    let body = |items: &Items| {
         stats.optional("stats")?;
+        let items = items.to_load()?;
         let needs_arena = |item: &Item| matches!(item.destination, Destination::Arena);
         if let Some(item) = items
             .iter()

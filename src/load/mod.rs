@@ -26,6 +26,7 @@
 //! ADIT_IO_MAP.
 
 mod items;
+mod list;
 mod memory;
 mod sink;
 
@@ -38,6 +39,9 @@ use crate::boundary::{
 };
 use crate::callbacks::{adit_allocator, adit_progress_fn, allocator};
 use crate::data::io_argument;
+
+pub(crate) use items::adit_load_items;
+pub(crate) use list::Items;
 
 //@c-before
 //@ /**
@@ -134,7 +138,7 @@ unsafe impl Options for adit_load_options {}
 unsafe impl Zeroable for adit_load_stats {}
 
 impl adit_load_stats {
-    fn of(stats: &Stats) -> adit_load_stats {
+    pub(crate) fn of(stats: &Stats) -> adit_load_stats {
         adit_load_stats {
             struct_size: 0,
             bytes: stats.bytes,
@@ -155,7 +159,7 @@ pub unsafe extern "C" fn adit_load_options_init(options: *mut adit_load_options,
 }
 
 /// The caller's callbacks.
-struct Callbacks {
+pub(crate) struct Callbacks {
     progress: adit_progress_fn,
     progress_ctx: *mut c_void,
     item_done: adit_item_fn,
@@ -184,7 +188,9 @@ impl Watch for Callbacks {
 ///
 /// # Safety
 /// `ptr` is null or points to options as the header asks.
-unsafe fn load_options(ptr: *const adit_load_options) -> Result<(LoadOptions, Callbacks), Failure> {
+pub(crate) unsafe fn load_options(
+    ptr: *const adit_load_options,
+) -> Result<(LoadOptions, Callbacks), Failure> {
     // SAFETY: the caller's promise.
     let own = unsafe { read_options(ptr, "options") }?;
     refuse_flags(own.flags, ADIT_LOAD_DIRECT, "options->flags")?;

@@ -2,9 +2,10 @@
 
 use std::ffi::{c_int, c_void};
 
-use adit_core::transfer::{Item, Sink, load_to_sink};
+use adit_core::transfer::{MAX_PARTS, Part, Sink, load_to_sink};
 
 use super::items::adit_load_items;
+use super::list::Items;
 use super::{adit_load_options, adit_load_stats, load_options};
 use crate::boundary::{
     Failure, Options, SizedOut, guard_handle, init_options, read_options, refuse_reserved,
@@ -25,7 +26,26 @@ use crate::error::{adit_error, adit_status};
 //@ typedef int (ADIT_CALL *adit_sink_submit_fn)(void *ctx, uint32_t slot, uint64_t item,
 //@                                              uint64_t offset, uint64_t bytes);
 //@
-//@ /** Returns when the copy from slot `slot` is done: the slot is free then. */
+//@ /**
+//@  * What a slot carries of one item: `bytes` bytes from byte `start` of the slot on, which belong to
+//@  * byte `offset` of what item `item` becomes. Its layout is frozen.
+//@  */
+//@ typedef struct adit_sink_part {
+//@     uint64_t item;
+//@     uint64_t offset;
+//@     uint64_t start;
+//@     uint64_t bytes;
+//@ } adit_sink_part;
+//@
+//@ /**
+//@  * Starts copying all `count` parts of slot `slot`, of as many items, to where they belong. `parts`
+//@  * is good until this returns. It should return at once; the copies may go on until the slot is
+//@  * waited for.
+//@  */
+//@ typedef int (ADIT_CALL *adit_sink_submit_parts_fn)(void *ctx, uint32_t slot,
+//@                                                    const adit_sink_part *parts, size_t count);
+//@
+//@ /** Returns when all copying from slot `slot` is done: the slot is free then. */
 //@ typedef int (ADIT_CALL *adit_sink_wait_fn)(void *ctx, uint32_t slot);
 
 /// In the header with its calling convention.
@@ -40,10 +60,31 @@ pub type adit_sink_submit_fn =
 
 /// In the header with its calling convention.
 #[allow(non_camel_case_types, reason = "the name in C")]
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct adit_sink_part {
+    item: u64,
+    offset: u64,
+    start: u64,
+    bytes: u64,
+}
+
+/// In the header with its calling convention.
+#[allow(non_camel_case_types, reason = "the name in C")]
+pub type adit_sink_submit_parts_fn =
+    Option<unsafe extern "C" fn(*mut c_void, u32, *const adit_sink_part, usize) -> c_int>;
+
+/// In the header with its calling convention.
+#[allow(non_camel_case_types, reason = "the name in C")]
 pub type adit_sink_wait_fn = Option<unsafe extern "C" fn(*mut c_void, u32) -> c_int>;
 
+/// The most parts that one call of submit_parts has.
+pub const ADIT_SINK_MAX_PARTS: u32 = 4096;
+
+const _: () = assert!(ADIT_SINK_MAX_PARTS as usize == MAX_PARTS);
+
 /// A device, as a load sees it: slots of memory, and copies from them that go on by themselves. For
-/// each slot the calls come in turn: acquire, submit, wait; all run on the thread that called
+/// each slot the calls come in turn: acquire, submit (or submit_parts), wait; all run on the thread that called
 /// adit_load_to_sink. A result other than 0 ends the load with ADIT_ERR_CALLBACK. A slot whose
 /// submit returned 0 is waited for once, whatever else happens; one that was acquired and not
 /// submitted when the load ends is free.
@@ -53,7 +94,7 @@ pub type adit_sink_wait_fn = Option<unsafe extern "C" fn(*mut c_void, u32) -> c_
 pub struct adit_sink {
     /// sizeof(adit_sink).
     pub struct_size: usize,
-    /// Given to all three functions.
+    /// Given to all functions.
     pub ctx: *mut c_void,
     /// The bytes of each slot: at least 4096; megabytes are best.
     pub slot_bytes: u64,
@@ -64,17 +105,23 @@ pub struct adit_sink {
     pub reserved0: u32,
     /// Gives a slot's memory.
     pub acquire: adit_sink_acquire_fn,
-    /// Starts a slot's copy.
+    /// Starts a slot's copy; not called, and may be NULL, where submit_parts isn't.
     pub submit: adit_sink_submit_fn,
     /// Waits for it.
     pub wait: adit_sink_wait_fn,
+    /// Starts the copies of a slot that carries several items: at most ADIT_SINK_MAX_PARTS. NULL for
+    /// slots with one item each, and submit. With it, many small items take few slots.
+    pub submit_parts: adit_sink_submit_parts_fn,
+    /// What the start of a part in its slot, and its offset in what the item becomes, are multiples
+    /// of: a power of two, at most slot_bytes; 0 for 1. The bytes between parts are undefined.
+    pub align: u64,
     /// Zeros.
-    pub reserved: [u64; 4],
+    pub reserved: [u64; 2],
 }
 
 //@c-after
 //@ /** A sink without functions. */
-//@ #define ADIT_SINK_INIT { sizeof(adit_sink), NULL, 0, 0, 0, NULL, NULL, NULL, { 0, 0, 0, 0 } }
+//@ #define ADIT_SINK_INIT { sizeof(adit_sink), NULL, 0, 0, 0, NULL, NULL, NULL, NULL, 0, { 0, 0 } }
 
 // SAFETY: repr(C), a usize first, no padding, and zeros are a null pointer, numbers, no functions.
 unsafe impl Options for adit_sink {}
@@ -93,14 +140,36 @@ struct CallersSink {
     slots: usize,
     slot_bytes: usize,
     acquire: unsafe extern "C" fn(*mut c_void, u32, *mut *mut c_void) -> c_int,
-    submit: unsafe extern "C" fn(*mut c_void, u32, u64, u64, u64) -> c_int,
+    submit: Submit,
+    align: usize,
     wait: unsafe extern "C" fn(*mut c_void, u32) -> c_int,
 }
 
+/// How the caller takes what a slot carries.
+enum Submit {
+    One(unsafe extern "C" fn(*mut c_void, u32, u64, u64, u64) -> c_int),
+    Parts(
+        unsafe extern "C" fn(*mut c_void, u32, *const adit_sink_part, usize) -> c_int,
+        Vec<adit_sink_part>,
+    ),
+}
+
 impl CallersSink {
-    fn new(own: &adit_sink) -> Result<CallersSink, Failure> {
+    fn new(own: &adit_sink, items: usize) -> Result<CallersSink, Failure> {
         refuse_reserved(&own.reserved, "sink")?;
         refuse_reserved(&[own.reserved0.into()], "sink")?;
+        let submit = match own.submit_parts {
+            None => Submit::One(own.submit.ok_or_else(|| Failure::null("sink->submit"))?),
+            Some(submit_parts) => {
+                let mut parts = Vec::new();
+                // A slot carries at most one part of an item.
+                let room = parts.try_reserve_exact(items.min(MAX_PARTS));
+                room.map_err(|_| {
+                    Failure::new(adit_status::ADIT_ERR_OUT_OF_MEMORY, "no memory for parts")
+                })?;
+                Submit::Parts(submit_parts, parts)
+            }
+        };
         Ok(CallersSink {
             ctx: own.ctx,
             slots: own.slots as usize,
@@ -109,7 +178,8 @@ impl CallersSink {
                 .filter(|&bytes| isize::try_from(bytes).is_ok())
                 .ok_or_else(|| Failure::invalid("sink->slot_bytes is more than memory can hold"))?,
             acquire: own.acquire.ok_or_else(|| Failure::null("sink->acquire"))?,
-            submit: own.submit.ok_or_else(|| Failure::null("sink->submit"))?,
+            submit,
+            align: usize::try_from(own.align.max(1)).unwrap_or(usize::MAX),
             wait: own.wait.ok_or_else(|| Failure::null("sink->wait"))?,
         })
     }
@@ -142,10 +212,37 @@ unsafe impl Sink for CallersSink {
         Ok(memory.cast())
     }
 
-    fn submit(&mut self, slot: usize, item: usize, offset: u64, bytes: usize) -> Result<(), i32> {
-        let (item, bytes) = (item as u64, bytes as u64);
-        // SAFETY: as above.
-        done(unsafe { (self.submit)(self.ctx, number(slot), item, offset, bytes) })
+    fn align(&self) -> usize {
+        self.align
+    }
+
+    fn packs(&self) -> bool {
+        matches!(self.submit, Submit::Parts(..))
+    }
+
+    fn submit(&mut self, slot: usize, parts: &[Part]) -> Result<(), i32> {
+        let slot = number(slot);
+        match &mut self.submit {
+            Submit::One(submit) => {
+                for part in parts {
+                    let (item, bytes) = (part.item as u64, part.bytes as u64);
+                    // SAFETY: as above.
+                    done(unsafe { submit(self.ctx, slot, item, part.offset, bytes) })?;
+                }
+                Ok(())
+            }
+            Submit::Parts(submit_parts, list) => {
+                list.clear();
+                list.extend(parts.iter().map(|part| adit_sink_part {
+                    item: part.item as u64,
+                    offset: part.offset,
+                    start: part.start as u64,
+                    bytes: part.bytes as u64,
+                }));
+                // SAFETY: as above; the list has so many parts.
+                done(unsafe { submit_parts(self.ctx, slot, list.as_ptr(), list.len()) })
+            }
+        }
     }
 
     fn wait(&mut self, slot: usize) -> Result<(), i32> {
@@ -155,8 +252,10 @@ unsafe impl Sink for CallersSink {
 }
 
 /// Loads all items, none of which has a `dst`, through the slots of a sink. A slot carries whole
-/// elements, or blocks, of one item; items are submitted one after the other, as their files have
-/// them, each from its start to its end, but copies may end in any order.
+/// elements, or blocks: of one item, or with sink->submit_parts of several, and then never two parts
+/// of one item. Items are submitted one after the other, as their files have them, each from its
+/// start to its end, but copies may end in any order. An item that is larger than a slot is cut at
+/// elements or blocks that lie at multiples of sink->align.
 /// Of an item without bytes nothing is submitted, but options->item_done is told.
 ///
 /// `options` and `stats` may be NULL; options->align is checked, but has no effect. The caller sets
@@ -164,7 +263,8 @@ unsafe impl Sink for CallersSink {
 ///
 /// Whatever the status, no copy is on its way any more when this returns.
 ///
-/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_CALLBACK (adit_error_os_code is its result),
+/// Statuses: ADIT_ERR_INVALID_ARGUMENT (also for an item that no slot has room to cut so),
+/// ADIT_ERR_CALLBACK (adit_error_os_code is its result; its index is the slot's first item),
 /// ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_TRUNCATED, ADIT_ERR_IO, ADIT_ERR_UNSUPPORTED (options of a later
 /// version), ADIT_CANCELLED.
 #[unsafe(no_mangle)]
@@ -177,14 +277,15 @@ pub unsafe extern "C" fn adit_load_to_sink(
 ) -> adit_status {
     // SAFETY: NULL or a struct with its size in it, as the header asks.
     let stats = unsafe { SizedOut::zeroed(stats) };
-    let body = |items: &Vec<Item>| {
+    let body = |items: &Items| {
         stats.optional("stats")?;
+        let items = items.to_load()?;
         if sink.is_null() {
             return Err(Failure::null("sink"));
         }
         // SAFETY: a sink with its size in it, as the header asks.
         let own = unsafe { read_options(sink, "sink") }?;
-        let mut sink = CallersSink::new(&own)?;
+        let mut sink = CallersSink::new(&own, items.len())?;
         // SAFETY: NULL or options, as the header asks.
         let (options, mut callbacks) = unsafe { load_options(options) }?;
         let told = load_to_sink(items, &mut sink, &options, &mut callbacks)?;

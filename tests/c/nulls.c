@@ -245,6 +245,11 @@ static void load_functions(void) {
     IS_NULL(adit_load_items_add_array(items, NULL, NULL, &err), "array");
     IS_NULL(adit_load_items_add_model(NULL, NULL, 0, NULL, &err), "items");
     IS_NULL(adit_load_items_add_model(items, NULL, 0, NULL, &err), "model");
+    memset(&tensor, 0, sizeof tensor);
+    IS_NULL(adit_load_items_add_tensor(NULL, &tensor, NULL, &err), "items");
+    IS_NULL(adit_load_items_add_tensor(items, NULL, NULL, &err), "tensor");
+    IS_NULL(adit_load_items_add_record(NULL, NULL, 0, 0, NULL, &err), "items");
+    IS_NULL(adit_load_items_add_record(items, NULL, 0, 0, NULL, &err), "reader");
     CHECK_EQ(adit_load_items_len(NULL), 0);
     CHECK_EQ(adit_load_items_len(items), 0);
     EXPECT_OK(adit_load_items_add_array(items, array, NULL, &err));

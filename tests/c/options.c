@@ -229,7 +229,7 @@ static void options(void) {
         { "create from", sizeof create, &create, create_init, create_from_use, 16 },
         { "save as", sizeof create, &create, create_init, save_use, 16 },
         { "read", sizeof read, &read, read_init, read_use, 44 },
-        { "item", sizeof item, &item, item_init, item_use, 64 },
+        { "item", sizeof item, &item, item_init, item_use, 80 },
         { "load", sizeof load, &load, load_init, load_use, 80 },
     };
     CHECK_EQ(sizeof data, 64);

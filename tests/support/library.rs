@@ -1,6 +1,7 @@
 //! The library, built here and nowhere else: what is found lying about is never linked.
 
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -34,27 +35,53 @@ pub fn library_with_hooks() -> &'static Library {
     LIBRARY.get_or_init(|| build("library-with-hooks", &["--features", "test-hooks"]))
 }
 
+/// The library without the cargo feature for GPUs.
+#[allow(dead_code, reason = "one of the tests wants it")]
+pub fn library_without_gpu() -> &'static Library {
+    static LIBRARY: OnceLock<Library> = OnceLock::new();
+    LIBRARY.get_or_init(|| build("library-without-gpu", &["--no-default-features"]))
+}
+
+/// Where all of them are built, so that what they depend on is built once.
+pub fn target() -> PathBuf {
+    builds().join("library")
+}
+
 fn build(folder: &str, arguments: &[&str]) -> Library {
-    let target = builds().join(folder);
+    let library = Library {
+        folder: builds().join("libraries").join(folder),
+    };
+    fs::create_dir_all(&library.folder).unwrap();
+    // Cargo puts each build in the place of the one before: no other may begin until this one is
+    // copied.
+    let lock = File::create(builds().join("libraries/lock")).unwrap();
+    lock.lock().unwrap();
     let mut build = cargo();
     build
         .args(["build", "--locked", "--release", "--lib", "--quiet"])
         .arg("--target-dir")
-        .arg(&target)
+        .arg(target())
         .args(arguments)
         // With a target named, the files lie elsewhere.
         .env_remove("CARGO_BUILD_TARGET");
     must(&mut build);
-    let library = Library {
-        folder: target.join("release"),
-    };
-    let link = library.folder.join(format!("libadit.so.{}", abi_version()));
-    // Another test process may be making the same link.
-    if !link.exists() {
-        let _ = std::os::unix::fs::symlink("libadit.so", &link);
+    for path in [library.shared(), library.archive()] {
+        let built = target().join("release").join(path.file_name().unwrap());
+        replace(&built, &path);
     }
-    assert!(link.exists() && library.archive().exists());
+    let link = library.folder.join(format!("libadit.so.{}", abi_version()));
+    if !link.exists() {
+        std::os::unix::fs::symlink("libadit.so", &link).unwrap();
+    }
+    assert!(link.exists());
     library
+}
+
+/// Copies a file. Another test process may have mapped what was there: that stays as it is.
+fn replace(from: &Path, to: &Path) {
+    let new = to.with_extension("new");
+    fs::copy(from, &new).unwrap();
+    fs::rename(&new, to).unwrap();
 }
 
 /// The cargo that runs these tests, in the package's folder.

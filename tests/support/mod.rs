@@ -6,6 +6,8 @@ pub mod example;
 pub mod library;
 pub mod program;
 pub mod skip;
+#[allow(dead_code, reason = "not every test has a GPU")]
+pub mod vulkan;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

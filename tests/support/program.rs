@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use super::compiler::{Language, compiler, has_compiler};
 use super::library::{Library, library};
 use super::skip::{pass_on, skip};
+use super::vulkan::{self, vulkan};
 use super::{builds, has_tool, must, root, run};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,20 +140,26 @@ impl Program {
     }
 
     pub fn run_in_valgrind(&self) {
+        self.run_in_valgrind_with(&[], &[]);
+    }
+
+    /// With more options of valgrind's, and more in the environment.
+    pub fn run_in_valgrind_with(&self, options: &[&str], environment: &[(&str, &str)]) {
         if !has_tool("valgrind") {
             return skip("memory errors and leaks of the C tests", "valgrind");
         }
-        self.run(
-            &[
-                "valgrind",
-                "--quiet",
-                "--error-exitcode=99",
-                "--leak-check=full",
-                "--errors-for-leak-kinds=definite,indirect,possible",
-                "--show-leak-kinds=definite,indirect,possible",
-            ],
-            &[("ADIT_TEST_VALGRIND", "1")],
-        );
+        let mut wrapper = vec![
+            "valgrind",
+            "--quiet",
+            "--error-exitcode=99",
+            "--leak-check=full",
+            "--errors-for-leak-kinds=definite,indirect,possible",
+            "--show-leak-kinds=definite,indirect,possible",
+        ];
+        wrapper.extend(options);
+        let mut all = vec![("ADIT_TEST_VALGRIND", "1")];
+        all.extend(environment);
+        self.run(&wrapper, &all);
     }
 }
 
@@ -166,6 +173,28 @@ pub fn languages(what: &str) -> Vec<Language> {
         skip(&format!("{what} in C++"), "a C++ compiler");
     }
     languages
+}
+
+/// Builds and runs a program in all languages, with the software driver for a graphics card, which is
+/// slow: in one language against the static library and in valgrind.
+pub fn check_with_gpu(name: &str) {
+    check_with_gpu_and(name, library());
+}
+
+/// As `check_with_gpu`, against this build of the library.
+#[allow(dead_code, reason = "not every test has a GPU")]
+pub fn check_with_gpu_and(name: &str, library: &'static Library) {
+    let Some(driver) = vulkan() else {
+        return skip(name, vulkan::MISSING);
+    };
+    for language in languages(name) {
+        let program = Program::build(name, language, Link::Shared, library);
+        program.run(&[], driver);
+        if language == Language::C11 {
+            vulkan::run_in_valgrind(&program, driver);
+            Program::build(name, language, Link::Static, library).run(&[], driver);
+        }
+    }
 }
 
 /// Builds and runs a program in all ways.

@@ -1,0 +1,141 @@
+/* A driver that gives the device up: it answers a wait with an error, as a card that hangs does. Every
+ * kind of call that waits says so by its status, nothing hangs, and going is quiet. */
+#include "gpus.h"
+#include "vulkans.h"
+
+enum { SIZE = 300000 };
+
+/* What the driver answers from now on, once it has waited. */
+static VkResult answer = VK_SUCCESS;
+static PFN_vkGetInstanceProcAddr real_get;
+static PFN_vkGetDeviceProcAddr real_get_of_device;
+static PFN_vkWaitForFences real_wait_for_fences;
+static PFN_vkGetFenceStatus real_get_fence_status;
+
+static VKAPI_ATTR VkResult VKAPI_CALL wait_for_fences(VkDevice device, uint32_t count,
+                                                      const VkFence *fences, VkBool32 all,
+                                                      uint64_t timeout) {
+    const VkResult result = real_wait_for_fences(device, count, fences, all, timeout);
+    return answer == VK_SUCCESS ? result : answer;
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL get_fence_status(VkDevice device, VkFence fence) {
+    const VkResult result = real_get_fence_status(device, fence);
+    return answer == VK_SUCCESS ? result : answer;
+}
+
+static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_of_device(VkDevice device, const char *name) {
+    if (strcmp(name, "vkWaitForFences") == 0) return (PFN_vkVoidFunction)wait_for_fences;
+    if (strcmp(name, "vkGetFenceStatus") == 0) return (PFN_vkVoidFunction)get_fence_status;
+    return real_get_of_device(device, name);
+}
+
+static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get(VkInstance instance, const char *name) {
+    if (strcmp(name, "vkGetDeviceProcAddr") == 0) return (PFN_vkVoidFunction)get_of_device;
+    return real_get(instance, name);
+}
+
+static adit_gpu *adopt(engine *own, int32_t memory) {
+    start_engine(own, VK_API_VERSION_1_2, true);
+    real_get = own->get;
+    real_get_of_device = own->get_of_device;
+    real_wait_for_fences = VK_DEVICE(own, vkWaitForFences);
+    real_get_fence_status = VK_DEVICE(own, vkGetFenceStatus);
+    adit_gpu_vulkan_device told = told_of(own);
+    told.get_instance_proc_addr = (adit_gpu_vulkan_fn)get;
+    adit_gpu_options options = ADIT_GPU_OPTIONS_INIT;
+    options.memory = memory;
+    options.chunk_bytes = 65536;
+    options.chunks = 2;
+    adit_gpu *gpu = NULL;
+    EXPECT_OK(adit_gpu_adopt_vulkan(&told, &options, &gpu, &err));
+    CHECK(gpu != NULL);
+    return gpu;
+}
+
+#define LOST(call) \
+    do { \
+        EXPECT_ERROR(call, ADIT_ERR_GPU_LOST, "the GPU 'llvmpipe"); \
+        CHECK_IN(last.message, "was lost: "); \
+    } while (0)
+
+/* Who waits first, and so learns of it. */
+typedef enum first {
+    UPLOAD,
+    WAIT_FOR_TICKET,
+    POLL_TICKET,
+    DOWNLOAD,
+    CONVERT,
+    WAIT_FOR_ALL,
+    MAKE,
+    CLOSE,
+    FIRSTS
+} first;
+
+static void lose(int32_t memory, VkResult result, first who) {
+    engine own;
+    adit_gpu *gpu = adopt(&own, memory);
+    adit_gpu_buffer *buffer = new_buffer(gpu, SIZE), *other = new_buffer(gpu, 4000);
+    adit_gpu_buffer *another = (adit_gpu_buffer *)(void *)CHECK_GARBAGE;
+    adit_gpu_ticket *ticket = NULL;
+    unsigned char *bytes = noise_bytes(SIZE);
+    char some[8] = "1234567";
+    bool done = true;
+    EXPECT_OK(adit_gpu_upload(buffer, 0, bytes, SIZE, NULL, &err));
+    /* On its way: a conversion is so on both paths. */
+    EXPECT_OK(adit_gpu_convert(buffer, 0, ADIT_DTYPE_F16, other, 0, ADIT_DTYPE_F32, 1000, &ticket,
+                               &err));
+    answer = result;
+    switch (who) {
+    case UPLOAD: LOST(adit_gpu_upload(buffer, 0, bytes, SIZE, NULL, &err)); break;
+    case WAIT_FOR_TICKET: LOST(adit_gpu_ticket_wait(ticket, ADIT_GPU_FOREVER, &err)); break;
+    case POLL_TICKET: LOST(adit_gpu_ticket_poll(ticket, &done, &err)); break;
+    case DOWNLOAD: LOST(adit_gpu_download(buffer, 0, some, 8, &err)); break;
+    case CONVERT:
+        LOST(adit_gpu_convert(buffer, 0, ADIT_DTYPE_F16, other, 0, ADIT_DTYPE_F32, 8, NULL, &err));
+        break;
+    case WAIT_FOR_ALL: LOST(adit_gpu_wait(gpu, &err)); break;
+    case MAKE:
+        /* It doesn't wait, and so doesn't know; the upload of more than the ring does. */
+        EXPECT_OK(adit_gpu_buffer_create(gpu, 100, &another, &err));
+        adit_gpu_buffer_free(another);
+        LOST(adit_gpu_upload(buffer, 0, bytes, SIZE, NULL, &err));
+        break;
+    case CLOSE:
+    case FIRSTS: break;
+    }
+    /* It stays so. */
+    for (int round = 0; who != CLOSE && round < 2; round++) {
+        LOST(adit_gpu_status(gpu, &err));
+        LOST(adit_gpu_wait(gpu, &err));
+        LOST(adit_gpu_upload(buffer, 0, bytes, 8, NULL, &err));
+        LOST(adit_gpu_download(buffer, 0, some, 8, &err));
+        CHECK_STR(some, "1234567");
+        LOST(adit_gpu_buffer_create(gpu, 100, &another, &err));
+        CHECK(another == NULL);
+        LOST(adit_gpu_ticket_wait(ticket, 0, &err));
+        done = true;
+        LOST(adit_gpu_ticket_poll(ticket, &done, &err));
+        CHECK(!done);
+    }
+    adit_gpu_ticket_free(ticket);
+    adit_gpu_close(gpu);
+    adit_gpu_buffer_free(other);
+    adit_gpu_buffer_free(buffer);
+    answer = VK_SUCCESS;
+    free(bytes);
+    end_engine(&own);
+}
+
+int main(int argc, char **argv) {
+    check_start(argc, argv);
+    const bool slow = getenv("ADIT_TEST_VALGRIND") != NULL;
+    for (size_t at = 0; at < 2; at++) {
+        for (int who = 0; who < FIRSTS; who++) {
+            lose(memory_paths[at], VK_ERROR_DEVICE_LOST, (first)who);
+            /* wgpu gives a device up whose waits fail otherwise, too. */
+            if (!slow) lose(memory_paths[at], VK_ERROR_OUT_OF_HOST_MEMORY, (first)who);
+        }
+    }
+    return check_end();
+}
