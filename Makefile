@@ -24,7 +24,7 @@ EXAMPLE_FLAGS := -std=c99 -O2 -Wall -Wextra -Wpedantic -Werror -Iinclude -L$(LIB
 help:
 	@sed -n 's/^## //p' Makefile
 
-## make demo     build the library, train on handwritten digits with it, stop and go on, list a model
+## make demo     build the library, train on handwritten digits, stop and go on, list a model, upload it
 demo: examples
 	@mkdir -p build/demo
 	@rm -rf build/demo/train
@@ -35,6 +35,7 @@ demo: examples
 	build/examples/edit_array tests/data/digits/images_u8.npy build/demo/edited.npy 0 100
 	build/examples/weights -m -c tests/data/gguf/all_kv_types.gguf
 	build/examples/sink tests/data/safetensors/model_small.safetensors
+	build/examples/upload tests/data/safetensors/model_small.safetensors
 
 ## make test     everything the project checks
 test:
@@ -75,6 +76,7 @@ examples: lib
 	$(CC) $(EXAMPLE_FLAGS) examples-c/embed.c -o build/examples/embed -ladit -lm
 	$(CC) $(EXAMPLE_FLAGS) -pthread examples-c/train_tokens.c -o build/examples/train_tokens -ladit -lm
 	$(CC) $(EXAMPLE_FLAGS) -pthread examples-c/sink.c -o build/examples/sink -ladit
+	$(CC) $(EXAMPLE_FLAGS) examples-c/upload.c -o build/examples/upload -ladit
 	@if command -v mpicc > /dev/null; then set -x; mpicc $(EXAMPLE_FLAGS) \
 		examples-c/train_digits_mpi.c examples-c/adit_mpi.c examples-c/digits.c \
 		-o build/examples/train_digits_mpi -ladit -lm; fi
@@ -87,6 +89,7 @@ header:
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --locked -p adit-core --lib --no-default-features -- -D warnings
 
 ## make docs     the Rust documentation, warnings as errors
 docs:

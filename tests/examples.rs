@@ -21,6 +21,7 @@ use support::compiler::has_compiler;
 use support::example::{build, build_digits, example};
 use support::program::Scratch;
 use support::skip::skip;
+use support::vulkan::{MISSING, vulkan};
 use support::{must, root, run};
 
 fn digits() -> PathBuf {
@@ -488,7 +489,7 @@ fn weights_reach_a_device() {
         let program = build(&example("sink.c"), &scratch, standard);
         let said = must(Command::new(&program).arg(&model));
         // The sum is NumPy's.
-        let wanted = "13 tensors, 12352 bytes on the device by 13 copies; \
+        let wanted = "13 tensors, 12352 bytes on the device by 13 copies in 1 submits; \
                       their finite values add up to -1.78309e+38\n";
         assert_eq!(said, wanted);
         let (output, said) = run(Command::new(&program).arg("/no/such/model"));
@@ -498,5 +499,66 @@ fn weights_reach_a_device() {
         let (output, said) = run(Command::new(&program).arg(digits().join("images_u8.npy")));
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains("ADIT_ERR_WRONG_FORMAT"), "{said}");
+    }
+}
+
+/// A model and an array on the software driver; without a driver there is one line, and no failure.
+#[test]
+fn models_reach_a_graphics_card() {
+    let data = |name: &str| root().join("tests/data").join(name);
+    let small = data("safetensors/model_small.safetensors");
+    for standard in ["c99", "c11", "c++17"] {
+        if !has_compiler(standard.starts_with("c++")) {
+            skip("upload in C++", "a C++ compiler");
+            continue;
+        }
+        let scratch = Scratch::new(&format!("upload-{standard}"));
+        let program = build(&example("upload.c"), &scratch, standard);
+        let nothing = scratch.path().join("no-driver.json");
+        let (output, said) = run(Command::new(&program)
+            .arg(&small)
+            .env("VK_ICD_FILENAMES", &nothing)
+            .env("VK_DRIVER_FILES", &nothing)
+            .env("NODEVICE_SELECT", "1"));
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        assert!(said.starts_with("nothing uploaded: no GPU: "), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert_eq!(run(&mut Command::new(&program)).0.status.code(), Some(2));
+        let Some(driver) = vulkan() else {
+            skip("upload", MISSING);
+            continue;
+        };
+        let upload = |path: &Path| {
+            let mut command = Command::new(&program);
+            run(command.arg(path).envs(driver.iter().copied()))
+        };
+        // Tensors, bytes that travel, how many become f32, what they take then.
+        for (name, counts) in [
+            ("safetensors/model_small.safetensors", [13, 6176, 13, 12352]),
+            ("safetensors/all_dtypes.safetensors", [15, 294, 2, 318]),
+            ("gguf/every_type.gguf", [34, 12516, 4, 13764]),
+            ("digits/images_u8.npy", [1, 115_008, 0, 115_008]),
+        ] {
+            let (output, said) = upload(&data(name));
+            assert_eq!(output.status.code(), Some(0), "{said}");
+            assert!(said.starts_with("llvmpipe"), "{said}");
+            let [tensors, bytes, converted, on_card] = counts;
+            for part in [
+                format!("{tensors} tensors, {bytes} bytes uploaded in "),
+                format!("{converted} of them became f32 on the card, where all take {on_card} "),
+                ": 0 differ from what the CPU makes of them".to_owned(),
+            ] {
+                assert!(said.contains(&part), "{part}: {said}");
+            }
+        }
+        for (name, wanted) in [
+            ("none", "ADIT_ERR_NOT_FOUND"),
+            ("digits/README.md", "ADIT_ERR_WRONG_FORMAT"),
+            ("safetensors/bad_hole.safetensors", "ADIT_ERR_MALFORMED"),
+        ] {
+            let (output, said) = upload(&data(name));
+            assert_eq!(output.status.code(), Some(1), "{said}");
+            assert!(said.contains(wanted), "{said}");
+        }
     }
 }

@@ -17,9 +17,10 @@ use std::process::Command;
 
 use support::compiler::compiler;
 use support::example::build;
-use support::library::library;
+use support::library::{library, target};
 use support::program::Scratch;
 use support::skip::skip;
+use support::vulkan::{MISSING, vulkan};
 use support::{has_tool, must, root, run};
 
 /// The program that the README shows, as it stands there.
@@ -53,6 +54,21 @@ fn readme_program_of_models_runs() {
     let (output, said) = run(Command::new(&executable).args([&small, Path::new("none")]));
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(said, "ADIT_ERR_NOT_FOUND \n");
+}
+
+/// The README's program for graphics cards.
+#[test]
+fn readme_program_of_gpus_runs() {
+    let scratch = Scratch::new("readme-gpus");
+    let source = readme_program_number(5, &scratch);
+    let executable = build(&source, &scratch, "c99");
+    let model = root().join("tests/data/safetensors/model_small.safetensors");
+    let Some(driver) = vulkan() else {
+        return skip("the README's program of graphics cards", MISSING);
+    };
+    let mut command = Command::new(&executable);
+    let said = must(command.arg(&model).envs(driver.iter().copied()));
+    assert!(said.starts_with("f32, "), "{said}");
 }
 
 /// The README's program for stores, and what it has stored.
@@ -92,13 +108,13 @@ fn readme_program_of_loaders_runs() {
 fn installed_library_is_used_as_the_readme_says() {
     let scratch = Scratch::new("install");
     let prefix = scratch.path().join("usr");
-    let target = library().folder.parent().unwrap();
+    library();
     let mut install = Command::new("make");
     install
         .args(["-s", "install", "DESTDIR="])
         .arg(format!("PREFIX={}", prefix.display()))
         // What is built already, and stays the tests' own.
-        .arg(format!("CARGO_TARGET_DIR={}", target.display()))
+        .arg(format!("CARGO_TARGET_DIR={}", target().display()))
         .current_dir(root());
     for name in ["MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "CARGO_BUILD_TARGET"] {
         install.env_remove(name);
