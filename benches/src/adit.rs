@@ -6,6 +6,7 @@
 
 mod arec;
 mod array;
+mod gpu;
 pub mod kernel;
 mod load;
 mod loader;
@@ -22,6 +23,7 @@ pub use arec::{ANY, Check, Gathering, Layout, RecordIo};
 pub use array::{Array, Format, Io};
 #[cfg(test)]
 pub use dtypes::{F64, I8, I16, I32, I64, U8, U16, U32, U64};
+pub use gpu::{Gpu, GpuBuffer, Uploads, Way};
 pub use load::{Arena, Items, Loading, Stats};
 pub use loader::{Epoch, Loader};
 pub use model::Model;

@@ -90,7 +90,22 @@ pub fn interleave<const M: usize, const S: usize>(
     rounds: usize,
     mut sides: [Side<'_, M>; S],
 ) -> Result<[[Samples; M]; S]> {
-    let mut samples = std::array::from_fn(|_| std::array::from_fn(|_| Samples::default()));
+    let samples = interleave_all(rounds, &mut sides)?;
+    samples
+        .try_into()
+        .map_err(|_| "a side without samples".into())
+}
+
+/// As [`interleave`], of as many sides as there are.
+///
+/// # Errors
+/// The first of a side.
+pub fn interleave_all<const M: usize>(
+    rounds: usize,
+    sides: &mut [Side<'_, M>],
+) -> Result<Vec<[Samples; M]>> {
+    let none = || std::array::from_fn(|_| Samples::default());
+    let mut samples: Vec<[Samples; M]> = sides.iter().map(|_| none()).collect();
     let mut turn = 0;
     for round in 0..=rounds {
         for (side, own) in sides.iter_mut().zip(&mut samples) {

@@ -8,7 +8,7 @@
 //! in `ADIT_BENCH_ONLY` too, spaces between them. A line `RATIO`, tab, name, ours, the peer's,
 //! ratio, the peer's name and version has a ratio above 1 where ours is faster; other lines start
 //! with `#`. Numbers are medians of rounds in which the sides ran in turn; but for `append`,
-//! `models-write`, loads, records and lines that say so, which wait for a disk or run on several threads,
+//! `models-write`, loads, records, graphics cards and lines that say so, which wait for a disk or run on several threads,
 //! they are of the time that the thread had a CPU, so that other programs on the machine count for
 //! less. Rates count payload bytes once, not
 //! once read and once written; those of conversions, which read and write different numbers of
@@ -19,13 +19,14 @@
 //! cold loads, stores and records; else they lie below cargo's target folder). Stores are in
 //! `/dev/shm` too, up to 8 GB. They are removed at the end.
 //!
-//! Peers that cargo doesn't bring are left out with a line where they are missing:
+//! The graphics card is that which `ADIT_GPU` asks for, else the best; without one there are no lines
+//! of `gpu`. Peers that cargo doesn't bring are left out with a line where they are missing:
 //! `ADIT_PYTHON` names a Python with NumPy, ml_dtypes for bf16, safetensors and gguf for models, and
 //! array_record, lmdb, h5py and mosaicml-streaming for records (else `bench-python/bin/python3` below
 //! cargo's target folder, where a venv can lie), and
 //! `ADIT_GGML` ggml's `libggml-base.so`, such as the one in the npm package
 //! `@node-llama-cpp/linux-x64`. The cargo feature `heavy-peers` brings those that take minutes to
-//! compile: candle, LMDB, redb, fjall. RocksDB is no peer here: its library isn't built or looked for.
+//! compile: candle, LMDB, redb, fjall, wgpu (alone by `gpu-peer`). RocksDB is no peer here: its library isn't built or looked for.
 
 mod adit;
 mod append;
@@ -40,6 +41,7 @@ mod data;
 mod gather;
 mod get;
 mod ggml;
+mod gpu;
 mod harness;
 #[cfg(test)]
 mod interop;
@@ -73,7 +75,7 @@ struct Context {
 
 type Benchmark = fn(&Context) -> Result<()>;
 
-const BENCHMARKS: [(&str, Benchmark); 32] = [
+const BENCHMARKS: [(&str, Benchmark); 37] = [
     ("append", append::run),
     ("get", get::run),
     ("open", open::run),
@@ -106,6 +108,11 @@ const BENCHMARKS: [(&str, Benchmark); 32] = [
     ("records-open", records::open),
     ("records-loader", records::loader),
     ("records-processes", records::processes),
+    ("gpu-open", gpu::open),
+    ("gpu-upload", gpu::upload),
+    ("gpu-small", gpu::small),
+    ("gpu-cold", gpu::cold),
+    ("gpu-convert", gpu::convert),
 ];
 
 const LEAST_ROUNDS: usize = 7;
@@ -113,6 +120,8 @@ const LEAST_ROUNDS: usize = 7;
 // The peers, as `Cargo.toml` pins them.
 #[cfg(feature = "heavy-peers")]
 const CANDLE: &str = "candle-core 0.11.1";
+#[cfg(feature = "gpu-peer")]
+const WGPU: &str = "wgpu 30.0.1";
 const FERRAY: &str = "ferray-io 0.5.0";
 const HALF: &str = "half 2.7.1";
 const RUMUS: &str = "rumus 0.3.1";

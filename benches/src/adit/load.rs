@@ -10,7 +10,7 @@ use super::{Io, Model, RawError, Tensor, check};
 use crate::Result;
 
 #[repr(C)]
-struct RawItems {
+pub(super) struct RawItems {
     _opaque: [u8; 0],
 }
 
@@ -21,17 +21,36 @@ struct RawArena {
 
 /// `adit_load_item_options`.
 #[repr(C)]
-struct ItemOptions {
+pub(super) struct ItemOptions {
     struct_size: usize,
-    dst: *mut c_void,
-    dst_bytes: u64,
+    pub(super) dst: *mut c_void,
+    pub(super) dst_bytes: u64,
     row_start: u64,
     row_count: u64,
     column_start: u64,
     column_count: u64,
-    dtype: i32,
-    flags: u32,
-    reserved: [u64; 4],
+    pub(super) dtype: i32,
+    pub(super) flags: u32,
+    pub(super) gpu_buffer: *const c_void,
+    pub(super) gpu_offset: u64,
+    reserved: [u64; 2],
+}
+
+impl ItemOptions {
+    pub(super) const ALL: ItemOptions = ItemOptions {
+        struct_size: size_of::<ItemOptions>(),
+        dst: null_mut(),
+        dst_bytes: 0,
+        row_start: 0,
+        row_count: 0,
+        column_start: 0,
+        column_count: 0,
+        dtype: 0,
+        flags: 0,
+        gpu_buffer: std::ptr::null(),
+        gpu_offset: 0,
+        reserved: [0; 2],
+    };
 }
 
 /// `adit_load_options`.
@@ -158,16 +177,10 @@ impl<'a> Items<'a> {
             None => (null_mut(), 0),
         };
         let options = ItemOptions {
-            struct_size: size_of::<ItemOptions>(),
             dst,
             dst_bytes,
-            row_start: 0,
-            row_count: 0,
-            column_start: 0,
-            column_count: 0,
             dtype,
-            flags: 0,
-            reserved: [0; 4],
+            ..ItemOptions::ALL
         };
         let (options, mut err) = (&raw const options, null_mut());
         let err_out = &raw mut err;
