@@ -22,18 +22,18 @@ struct RawArena {
 /// `adit_load_item_options`.
 #[repr(C)]
 pub(super) struct ItemOptions {
-    struct_size: usize,
+    pub(super) struct_size: usize,
     pub(super) dst: *mut c_void,
     pub(super) dst_bytes: u64,
-    row_start: u64,
-    row_count: u64,
-    column_start: u64,
-    column_count: u64,
+    pub(super) row_start: u64,
+    pub(super) row_count: u64,
+    pub(super) column_start: u64,
+    pub(super) column_count: u64,
     pub(super) dtype: i32,
     pub(super) flags: u32,
     pub(super) gpu_buffer: *const c_void,
     pub(super) gpu_offset: u64,
-    reserved: [u64; 2],
+    pub(super) reserved: [u64; 2],
 }
 
 impl ItemOptions {

@@ -1,6 +1,5 @@
 //! A file that isn't in the page cache, to a buffer.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
 
@@ -54,13 +53,12 @@ pub fn run(context: &Context) -> Result<()> {
     }
     drop(bytes);
     let ours = all.len();
-    let to = RefCell::new(HugeBuffer::new(BYTES)?);
+    let mut to = HugeBuffer::new(BYTES)?;
     let plain = format!("read of 4 MiB at a time into warm memory ({})", kernel());
-    all.push(named(plain, || {
+    all.push(named(plain, move || {
         evict(file)?;
         wall_time(|| {
             let mut file = File::open(&**file)?;
-            let mut to = to.borrow_mut();
             let mut parts = to.plain_mut().chunks_mut(READ);
             Ok(parts.try_for_each(|part| file.read_exact(part))?)
         })

@@ -1,6 +1,5 @@
 //! Memory to a buffer that was used before.
 
-use std::cell::RefCell;
 use std::fs;
 
 use super::{Adapter, Named, compare, fill, named};
@@ -48,19 +47,22 @@ fn measure(context: &Context, adapter: &Adapter, name: &str, source: &[u8]) -> R
         }));
     }
     let ours = all.len();
-    let huge = RefCell::new(HugeBuffer::new(source.len())?);
-    all.push(named(format!("memcpy ({}) to huge pages", libc()), || {
-        wall_time(|| {
-            copy_over(source, huge.borrow_mut().plain_mut());
-            Ok(())
-        })
-    }));
-    let plain = RefCell::new(source.to_vec());
+    let mut huge = HugeBuffer::new(source.len())?;
+    all.push(named(
+        format!("memcpy ({}) to huge pages", libc()),
+        move || {
+            wall_time(|| {
+                copy_over(source, huge.plain_mut());
+                Ok(())
+            })
+        },
+    ));
+    let mut plain = source.to_vec();
     all.push(named(
         format!("memcpy ({}) to plain memory", libc()),
-        || {
+        move || {
             wall_time(|| {
-                copy_over(source, &mut plain.borrow_mut());
+                copy_over(source, &mut plain);
                 Ok(())
             })
         },
