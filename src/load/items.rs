@@ -278,9 +278,9 @@ pub unsafe extern "C" fn adit_load_items_add_data(
 /// `options` may be NULL.
 ///
 /// Statuses: as adit_load_items_add_model; ADIT_ERR_SHAPE (fewer than 0 or more than 8 dimensions, a
-/// negative one, broken blocks), ADIT_ERR_OUT_OF_RANGE (`tensor->nbytes` is too small),
-/// ADIT_ERR_INVALID_ARGUMENT (strides that leave gaps or repeat elements), ADIT_ERR_UNSUPPORTED
-/// (flags of a later version, big-endian elements).
+/// negative one, broken blocks), ADIT_ERR_INVALID_ARGUMENT (`tensor->nbytes` is too small, strides that
+/// leave gaps or repeat elements), ADIT_ERR_UNSUPPORTED (flags of a later version, big-endian
+/// elements).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_load_items_add_tensor(
     items: *mut adit_load_items,

@@ -253,7 +253,7 @@ static void refused(void) {
     REFUSED(ADIT_ERR_INVALID_ARGUMENT, "sink->submit is NULL");
     sink.wait = NULL;
     REFUSED(ADIT_ERR_INVALID_ARGUMENT, "sink->wait is NULL");
-    sink.reserved[3] = 1;
+    sink.reserved[1] = 1;
     REFUSED(ADIT_ERR_UNSUPPORTED, "reserved");
     sink.reserved0 = 1;
     REFUSED(ADIT_ERR_UNSUPPORTED, "reserved");

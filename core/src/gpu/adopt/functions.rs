@@ -209,6 +209,13 @@ impl Functions {
             let why = format!("the device wasn't made with queue {index} of family {family}");
             return Err(wrong(why));
         }
+        let timeline = match adopted.timeline {
+            None => None,
+            Some(timeline) => Some((
+                timeline,
+                wait_semaphores((lookup.find)(c"vkWaitSemaphores"))?,
+            )),
+        };
         let parts = Parts {
             device: raw,
             raw: queue,
@@ -218,7 +225,7 @@ impl Functions {
             wait_idle: first.queue_wait_idle,
             fence_status: first.get_fence_status,
             lock: adopted.lock,
-            timeline: adopted.timeline,
+            timeline,
         };
         let claim = Claim::new(parts).ok_or_else(|| {
             let why = format!(
@@ -239,6 +246,15 @@ impl Functions {
         );
         Ok((claim, device))
     }
+}
+
+/// The function at that address, where there is one.
+fn wait_semaphores(at: *const c_void) -> Result<vk::PFN_vkWaitSemaphores> {
+    if at.is_null() {
+        return Err(wrong("the device has no vkWaitSemaphores".to_owned()));
+    }
+    // SAFETY: it isn't null, and what the device has by this name is a function of this type.
+    Ok(unsafe { std::mem::transmute::<*const c_void, vk::PFN_vkWaitSemaphores>(at) })
 }
 
 fn owned(text: Option<&CStr>) -> String {

@@ -27,7 +27,7 @@ pub(in crate::gpu) struct Queue {
     wait_idle: vk::PFN_vkQueueWaitIdle,
     fence_status: vk::PFN_vkGetFenceStatus,
     lock: Option<Box<dyn QueueLock>>,
-    semaphore: Option<vk::Semaphore>,
+    semaphore: Option<Semaphore>,
     /// What the last submission signals.
     signaled: AtomicU64,
     /// Whether all of ours was waited for.
@@ -61,7 +61,13 @@ pub(super) struct Parts {
     pub wait_idle: vk::PFN_vkQueueWaitIdle,
     pub fence_status: vk::PFN_vkGetFenceStatus,
     pub lock: Option<Box<dyn QueueLock>>,
-    pub timeline: Option<Timeline>,
+    pub timeline: Option<(Timeline, vk::PFN_vkWaitSemaphores)>,
+}
+
+/// The engine's, and the function that waits for it.
+struct Semaphore {
+    raw: vk::Semaphore,
+    wait: vk::PFN_vkWaitSemaphores,
 }
 
 /// That a queue is adopted, until this goes.
@@ -88,6 +94,11 @@ impl Claim {
         if queues.iter().any(is_this) {
             return None;
         }
+        let first = timeline.map_or(1, |(timeline, _)| timeline.first);
+        let semaphore = timeline.map(|(timeline, wait)| Semaphore {
+            raw: vk::Semaphore::from_raw(timeline.semaphore),
+            wait,
+        });
         let queue = Arc::new(Queue {
             owner: Owner::this_process(),
             device,
@@ -98,8 +109,8 @@ impl Claim {
             wait_idle,
             fence_status,
             lock,
-            semaphore: timeline.map(|timeline| vk::Semaphore::from_raw(timeline.semaphore)),
-            signaled: AtomicU64::new(timeline.map_or(0, |timeline| timeline.first - 1)),
+            semaphore,
+            signaled: AtomicU64::new(first - 1),
             idle: AtomicBool::new(false),
             submitting: Mutex::new(()),
         });
@@ -152,11 +163,11 @@ impl Queue {
     fn submit(&self, batches: &[vk::SubmitInfo<'_>], fence: vk::Fence) -> vk::Result {
         let _held = Held::new(self.lock.as_deref());
         let _one = self.one();
-        let Some(semaphore) = self.semaphore else {
+        let Some(semaphore) = &self.semaphore else {
             return self.give(batches, fence);
         };
         let value = self.signaled.load(Ordering::Acquire).saturating_add(1);
-        let (semaphores, values) = ([semaphore], [value]);
+        let (semaphores, values) = ([semaphore.raw], [value]);
         let mut timeline =
             vk::TimelineSemaphoreSubmitInfo::default().signal_semaphore_values(&values);
         let signal = vk::SubmitInfo::default()
@@ -169,6 +180,22 @@ impl Queue {
             self.signaled.store(value, Ordering::Release);
         }
         result
+    }
+
+    /// Waits until the semaphore has what the last submission signals. The driver may tell of a
+    /// submission's end before: the signal is an operation of its own.
+    fn reached(&self) -> bool {
+        let Some(semaphore) = &self.semaphore else {
+            return true;
+        };
+        let (semaphores, values) = ([semaphore.raw], [self.signaled.load(Ordering::Acquire)]);
+        let wait = vk::SemaphoreWaitInfo::default()
+            .semaphores(&semaphores)
+            .values(&values);
+        // SAFETY: the device's own function; the engine's device and semaphore live until it has
+        // closed the device here, as it promised.
+        let result = unsafe { (semaphore.wait)(self.device, &raw const wait, u64::MAX) };
+        result == vk::Result::SUCCESS
     }
 
     fn one(&self) -> MutexGuard<'_, ()> {
@@ -248,7 +275,7 @@ impl Borrowed {
 
     pub(super) fn signaled(&self) -> Option<u64> {
         let signaled = self.queue.signaled.load(Ordering::Acquire);
-        self.queue.semaphore.map(|_| signaled)
+        self.queue.semaphore.as_ref().map(|_| signaled)
     }
 }
 
@@ -256,7 +283,8 @@ impl Drop for Borrowed {
     fn drop(&mut self) {
         // By the fences of our own submissions. Nothing more is submitted: the device is going.
         let done = polled(&self.device, None, None);
-        self.queue.idle.store(done.is_ok(), Ordering::Release);
+        let idle = done.is_ok() && self.queue.reached();
+        self.queue.idle.store(idle, Ordering::Release);
     }
 }
 
