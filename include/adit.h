@@ -3790,9 +3790,9 @@ typedef struct adit_load_items adit_load_items;
 typedef struct adit_arena adit_arena;
 
 /**
- * Told that item `item` is whole where it belongs. Items end in any order, each once; a result
- * other than 0 cancels the load, which then returns ADIT_CANCELLED. Runs on the thread that made
- * the call.
+ * Told that item `item` is whole where it belongs, or on its way to the card in an upload. Items
+ * end in any order, each once; a result other than 0 cancels the load, which then returns
+ * ADIT_CANCELLED. Runs on the thread that made the call.
  */
 typedef int (ADIT_CALL *adit_item_fn)(void *ctx, uint64_t item);
 
@@ -4207,16 +4207,19 @@ ADIT_API ADIT_NODISCARD adit_status adit_load_to_sink(const adit_load_items *ite
  * Threads: calls with const handles may run on any threads at the same time: uploads, conversions
  * and downloads too, as long as the bytes that they use are apart from those that another one
  * writes; where the host writes a buffer in place, who comes second to such bytes is refused
- * (ADIT_ERR_INVALID_ARGUMENT), else they are undefined. A ticket may be waited for on any thread. Closing and freeing needs the caller's
- * exclusion. An upload from files starts threads as a load does; Vulkan drivers have threads of
- * their own.
+ * (ADIT_ERR_INVALID_ARGUMENT), else they are undefined. A ticket may be waited for on any thread.
+ * Closing and freeing needs the caller's exclusion. An upload from files starts threads as a load
+ * does; Vulkan drivers have threads of their own.
  *
  * Errors: ADIT_ERR_OUT_OF_MEMORY for buffers that don't fit, on the card or on the way to it; the
- * device goes on. ADIT_ERR_GPU_LOST once the driver gave the device up (it hung, was reset or removed),
- * or had no memory for what can't do without, commands, pipelines and waits: then
- * this is the answer of every call on it, waits do not hang, and closing and opening anew is all
- * that is left. ADIT_ERR_GPU for whatever else the driver refuses, with its text. A file that is
- * cut during an upload is ADIT_ERR_TRUNCATED, unless options->io is ADIT_IO_MAP.
+ * device goes on. ADIT_ERR_GPU_LOST once the driver gave the device up (it hung, was reset or
+ * removed), or had no memory for what it can't do without, commands, pipelines and waits: then this
+ * is the answer of every call on it, waits do not hang, and closing and opening anew is all that is
+ * left. ADIT_ERR_GPU for whatever else the driver refuses, with its text. A file that is cut during
+ * an upload is ADIT_ERR_TRUNCATED, unless options->io is ADIT_IO_MAP.
+ *
+ * Software adapters: the CPU does their conversions, one step after the other, and slower than
+ * adit_convert would: where speed counts, items have ADIT_LOAD_CONVERT_ON_HOST.
  *
  * Environment: a device that is opened with ADIT_GPU_SELECT_ENVIRONMENT is what the variable
  * ADIT_GPU says: an adapter's number, a kind (discrete, integrated, virtual, other, software), or a
@@ -4231,9 +4234,9 @@ ADIT_API ADIT_NODISCARD adit_status adit_load_to_sink(const adit_load_items *ite
  *
  * Forks: Vulkan doesn't survive a fork, since a driver's threads stay with the parent. In a child
  * every call on what it inherited answers ADIT_ERR_FORKED; closing and freeing is allowed, and
- * leaves what is behind it to the parent. Where the parent had a device open, the child can't open one
- * of its own: ADIT_ERR_FORKED too; where it only had, or adopted one, that is up to the driver: fork
- * before the first call of this section.
+ * leaves what is behind it to the parent. Where the parent had a device open, the child can't open
+ * one of its own: ADIT_ERR_FORKED too; where it only had, or adopted one, that is up to the driver:
+ * fork before the first call of this section.
  *
  * Plugins: a driver's threads and thread-locals stay in the process. The shared library is never
  * unmapped, so that dlclose is safe; a plugin that links the archive isn't to be unloaded after its
@@ -4282,6 +4285,12 @@ typedef void (ADIT_CALL *adit_gpu_queue_fn)(void *ctx);
  * adit_model_release does: for models that are as large as memory and are needed on the card alone.
  */
 #define ADIT_GPU_MODEL_RELEASE 2
+
+/**
+ * In adit_gpu_model_options.flags: convert on the host whatever the card could convert too, as
+ * ADIT_LOAD_CONVERT_ON_HOST does for an item: faster where the card is a software adapter.
+ */
+#define ADIT_GPU_MODEL_CONVERT_ON_HOST 4
 
 /** What an adapter is. */
 enum adit_gpu_kind

@@ -19,7 +19,7 @@ use std::process::Command;
 use support::compiler::{Language, compiler, has_compiler};
 use support::library::{cargo, library, library_with_hooks, library_without_gpu};
 use support::program::{
-    Link, Program, Scratch, check, check_with_gpu, check_with_gpu_and, languages,
+    Link, Program, Scratch, check, check_with_gpu, check_with_gpu_and, check_with_vulkan, languages,
 };
 use support::skip::skip;
 use support::vulkan::{MISSING, has_headers, run_validated, vulkan};
@@ -115,12 +115,13 @@ programs! {
 }
 
 /// Those that are built and run in a way of their own, below.
-const OTHER_PROGRAMS: [&str; 7] = [
+const OTHER_PROGRAMS: [&str; 8] = [
     "gpu_absent",
-    "gpu_driver_lost",
+    "gpu_driver",
     "gpu_lost",
     "gpu_none",
     "gpu_vulkan",
+    "gpu_vulkan_queue",
     "load",
     "unwinder",
 ];
@@ -185,11 +186,13 @@ fn sources() -> Vec<(String, String)> {
 /// An engine's own Vulkan device.
 #[test]
 fn gpu_vulkan() {
-    if has_headers() {
-        check_with_gpu("gpu_vulkan");
-    } else {
-        skip("gpu_vulkan", "Vulkan's headers: libvulkan-dev");
-    }
+    check_with_vulkan("gpu_vulkan");
+}
+
+/// The queue that the two share.
+#[test]
+fn gpu_vulkan_queue() {
+    check_with_vulkan("gpu_vulkan_queue");
 }
 
 /// What the library does with Vulkan, as its layer sees it: on a device of its own, and an engine's.
@@ -199,7 +202,7 @@ fn gpu_is_used_as_vulkan_says() {
         return skip("the uses of Vulkan", MISSING);
     };
     let names: &[&str] = if has_headers() {
-        &["gpu_use", "gpu_vulkan"]
+        &["gpu_use", "gpu_vulkan", "gpu_vulkan_queue"]
     } else {
         &["gpu_use"]
     };
@@ -209,14 +212,10 @@ fn gpu_is_used_as_vulkan_says() {
     }
 }
 
-/// A driver that gives a device up.
+/// A driver that takes its time, and one that gives a device up.
 #[test]
-fn gpu_driver_lost() {
-    if has_headers() {
-        check_with_gpu("gpu_driver_lost");
-    } else {
-        skip("gpu_driver_lost", "Vulkan's headers: libvulkan-dev");
-    }
+fn gpu_driver() {
+    check_with_vulkan("gpu_driver");
 }
 
 /// A device that is lost, on purpose.

@@ -111,7 +111,7 @@ fn the_environment_chooses() {
     let best = child::said("environment", &[]);
     assert!(best.starts_with("opened "), "{best}");
     assert_eq!(said(""), best);
-    for value in ["no such card", "99", "-1", "99999999999999999999"] {
+    for value in ["no such card", "99", "-1", "+0", "99999999999999999999"] {
         let said = said(value);
         assert!(
             said.contains(value) && said.contains(name.as_str()),

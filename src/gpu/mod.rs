@@ -30,16 +30,19 @@
 //! Threads: calls with const handles may run on any threads at the same time: uploads, conversions
 //! and downloads too, as long as the bytes that they use are apart from those that another one
 //! writes; where the host writes a buffer in place, who comes second to such bytes is refused
-//! (ADIT_ERR_INVALID_ARGUMENT), else they are undefined. A ticket may be waited for on any thread. Closing and freeing needs the caller's
-//! exclusion. An upload from files starts threads as a load does; Vulkan drivers have threads of
-//! their own.
+//! (ADIT_ERR_INVALID_ARGUMENT), else they are undefined. A ticket may be waited for on any thread.
+//! Closing and freeing needs the caller's exclusion. An upload from files starts threads as a load
+//! does; Vulkan drivers have threads of their own.
 //!
 //! Errors: ADIT_ERR_OUT_OF_MEMORY for buffers that don't fit, on the card or on the way to it; the
-//! device goes on. ADIT_ERR_GPU_LOST once the driver gave the device up (it hung, was reset or removed),
-//! or had no memory for what can't do without, commands, pipelines and waits: then
-//! this is the answer of every call on it, waits do not hang, and closing and opening anew is all
-//! that is left. ADIT_ERR_GPU for whatever else the driver refuses, with its text. A file that is
-//! cut during an upload is ADIT_ERR_TRUNCATED, unless options->io is ADIT_IO_MAP.
+//! device goes on. ADIT_ERR_GPU_LOST once the driver gave the device up (it hung, was reset or
+//! removed), or had no memory for what it can't do without, commands, pipelines and waits: then this
+//! is the answer of every call on it, waits do not hang, and closing and opening anew is all that is
+//! left. ADIT_ERR_GPU for whatever else the driver refuses, with its text. A file that is cut during
+//! an upload is ADIT_ERR_TRUNCATED, unless options->io is ADIT_IO_MAP.
+//!
+//! Software adapters: the CPU does their conversions, one step after the other, and slower than
+//! adit_convert would: where speed counts, items have ADIT_LOAD_CONVERT_ON_HOST.
 //!
 //! Environment: a device that is opened with ADIT_GPU_SELECT_ENVIRONMENT is what the variable
 //! ADIT_GPU says: an adapter's number, a kind (discrete, integrated, virtual, other, software), or a
@@ -54,9 +57,9 @@
 //!
 //! Forks: Vulkan doesn't survive a fork, since a driver's threads stay with the parent. In a child
 //! every call on what it inherited answers ADIT_ERR_FORKED; closing and freeing is allowed, and
-//! leaves what is behind it to the parent. Where the parent had a device open, the child can't open one
-//! of its own: ADIT_ERR_FORKED too; where it only had, or adopted one, that is up to the driver: fork
-//! before the first call of this section.
+//! leaves what is behind it to the parent. Where the parent had a device open, the child can't open
+//! one of its own: ADIT_ERR_FORKED too; where it only had, or adopted one, that is up to the driver:
+//! fork before the first call of this section.
 //!
 //! Plugins: a driver's threads and thread-locals stay in the process. The shared library is never
 //! unmapped, so that dlclose is safe; a plugin that links the archive isn't to be unloaded after its
@@ -74,7 +77,8 @@ mod upload;
 mod convert;
 mod ticket;
 mod model;
-mod vulkan;
+mod native;
+mod adopt;
 
 use adit_core::gpu::{BUILT, Error};
 

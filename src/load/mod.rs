@@ -45,9 +45,9 @@ pub(crate) use list::Items;
 
 //@c-before
 //@ /**
-//@  * Told that item `item` is whole where it belongs. Items end in any order, each once; a result
-//@  * other than 0 cancels the load, which then returns ADIT_CANCELLED. Runs on the thread that made
-//@  * the call.
+//@  * Told that item `item` is whole where it belongs, or on its way to the card in an upload. Items
+//@  * end in any order, each once; a result other than 0 cancels the load, which then returns
+//@  * ADIT_CANCELLED. Runs on the thread that made the call.
 //@  */
 //@ typedef int (ADIT_CALL *adit_item_fn)(void *ctx, uint64_t item);
 

@@ -90,9 +90,22 @@ static size_t check_model(const adit_model *model, const adit_gpu_model *uploade
     return parts;
 }
 
+static uint64_t bytes_on_card(const adit_gpu_model *uploaded) {
+    uint64_t sum = 0;
+    for (uint64_t at = 0; at < adit_gpu_model_len(uploaded); at++) {
+        adit_gpu_tensor tensor = ADIT_GPU_TENSOR_INIT;
+        EXPECT_OK(adit_gpu_model_tensor(uploaded, at, 0, &tensor, &err));
+        CHECK_EQ(tensor.parts, 1);
+        sum += tensor.nbytes;
+    }
+    return sum;
+}
+
 static void whole(const adit_gpu *gpu) {
     for (size_t file = 0; file < FILES; file++) {
         adit_model *model = open_model(data_path(files[file]));
+        static const uint32_t flags[] = { 0, 0, ADIT_GPU_MODEL_RELEASE,
+                                          ADIT_GPU_MODEL_CONVERT_ON_HOST };
         for (uint32_t round = 0; round < 4; round++) {
             adit_gpu_model_options options = ADIT_GPU_MODEL_OPTIONS_INIT;
             adit_load_options load = ADIT_LOAD_OPTIONS_INIT;
@@ -101,7 +114,7 @@ static void whole(const adit_gpu *gpu) {
             watched own = { 0, 0, 0, 0 };
             options.dtype = round % 2 ? ADIT_DTYPE_F32 : ADIT_DTYPE_NONE;
             options.align = round == 3 ? 4 : 0;
-            options.flags = round == 2 ? ADIT_GPU_MODEL_RELEASE : 0;
+            options.flags = flags[round];
             load.progress = progress;
             load.item_done = item_done;
             load.progress_ctx = load.item_ctx = &own;
@@ -111,6 +124,8 @@ static void whole(const adit_gpu *gpu) {
             CHECK_EQ(stats.bytes, own.total);
             CHECK(adit_gpu_model_buffers(uploaded) <= 1);
             CHECK_EQ(check_model(model, uploaded, &options), adit_model_len(model));
+            /* What travels is what the card has, where the host converts. */
+            if (round == 3) CHECK_EQ(own.total, bytes_on_card(uploaded));
             adit_gpu_model_free(uploaded);
         }
         adit_model_close(model);
@@ -203,7 +218,7 @@ static void limited(const adit_gpu *gpu) {
     EXPECT_ERROR(adit_gpu_upload_model(gpu, model, &options, NULL, &uploaded, NULL, &err),
                  ADIT_ERR_DTYPE, "9999");
     options = defaults;
-    options.flags = 4;
+    options.flags = 8;
     EXPECT_ERROR(adit_gpu_upload_model(gpu, model, &options, NULL, &uploaded, NULL, &err),
                  ADIT_ERR_UNSUPPORTED, "options->flags");
     adit_model_close(model);

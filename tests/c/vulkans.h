@@ -328,4 +328,57 @@ static inline void see_bytes(engine *own, uint64_t value) {
     VK_DEVICE(own, vkFreeCommandBuffers)(own->device, own->pool, 1, &commands);
 }
 
+/* What is made of an engine's device and its buffers here. */
+static inline adit_gpu_options small_chunks(int32_t memory) {
+    adit_gpu_options options = ADIT_GPU_OPTIONS_INIT;
+    options.memory = memory;
+    options.chunk_bytes = 65536;
+    options.chunks = 2;
+    return options;
+}
+
+static inline adit_gpu *adopt(engine *own, int32_t memory) {
+    const adit_gpu_vulkan_device told = told_of(own);
+    const adit_gpu_options options = small_chunks(memory);
+    adit_gpu *gpu = NULL;
+    EXPECT_OK(adit_gpu_adopt_vulkan(&told, &options, &gpu, &err));
+    CHECK(gpu != NULL);
+    return gpu;
+}
+
+static inline adit_gpu_buffer *wrap(const adit_gpu *gpu, const engine_buffer *made) {
+    adit_gpu_buffer *buffer = NULL;
+    EXPECT_OK(adit_gpu_buffer_wrap_vulkan(gpu, HANDLE(made->buffer), made->size, &buffer, &err));
+    CHECK(buffer != NULL);
+    CHECK_EQ(adit_gpu_buffer_size(buffer), made->size);
+    return buffer;
+}
+
+static inline uint64_t signaled(const adit_gpu *gpu) {
+    uint64_t value = 77;
+    EXPECT_OK(adit_gpu_signaled(gpu, &value, &err));
+    return value;
+}
+
+static inline void wait_for_value(const engine *own, uint64_t value) {
+    VkSemaphoreWaitInfo wait;
+    memset(&wait, 0, sizeof wait);
+    wait.sType = VK_STRUCTURE_TYPE_SEMAPHORE_WAIT_INFO;
+    wait.semaphoreCount = 1;
+    wait.pSemaphores = &own->timeline;
+    wait.pValues = &value;
+    VK_OK(VK_DEVICE(own, vkWaitSemaphores)(own->device, &wait, UINT64_MAX));
+}
+
+static inline uint64_t semaphore_value(const engine *own) {
+    uint64_t value = 77;
+    VK_OK(VK_DEVICE(own, vkGetSemaphoreCounterValue)(own->device, own->timeline, &value));
+    return value;
+}
+
+static inline void expect_byte(const unsigned char *bytes, size_t from, size_t to, int byte) {
+    for (size_t at = from; at < to; at++)
+        if (bytes[at] != byte) CHECK_FAIL("byte %zu is %d, not %d", at, bytes[at], byte);
+}
+
 #endif

@@ -181,6 +181,16 @@ pub fn check_with_gpu(name: &str) {
     check_with_gpu_and(name, library());
 }
 
+/// As `check_with_gpu`, for a program with Vulkan's headers.
+#[allow(dead_code, reason = "not every test has a GPU")]
+pub fn check_with_vulkan(name: &str) {
+    if vulkan::has_headers() {
+        check_with_gpu(name);
+    } else {
+        skip(name, "Vulkan's headers: libvulkan-dev");
+    }
+}
+
 /// As `check_with_gpu`, against this build of the library.
 #[allow(dead_code, reason = "not every test has a GPU")]
 pub fn check_with_gpu_and(name: &str, library: &'static Library) {

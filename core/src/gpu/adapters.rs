@@ -57,7 +57,9 @@ fn asked_by(value: &std::ffi::OsStr, infos: &[AdapterInfo]) -> Result<usize> {
     if value.is_empty() {
         return place_of(Select::Best, infos);
     }
-    if let Ok(index) = value.parse() {
+    // A sign makes it a name.
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(index) = value.parse().ok().filter(|_| digits) {
         return place_of(Select::Index(index), infos);
     }
     if let Some(kind) = KINDS.iter().find(|kind| kind.1.eq_ignore_ascii_case(value)) {
@@ -108,9 +110,12 @@ fn there_is(infos: &[AdapterInfo]) -> String {
     }
     let names: Vec<String> = (0..)
         .zip(infos)
-        .map(|(number, info): (usize, _)| format!("{number}: '{}'", info.name))
+        .map(|(number, info): (usize, _)| format!("{number} '{}'", info.name))
         .collect();
-    format!("there is {}", names.join(", "))
+    match names.len() {
+        1 => format!("the only adapter is {}", names.join("")),
+        _ => format!("the adapters are {}", names.join(", ")),
+    }
 }
 
 /// What can be told of an adapter.

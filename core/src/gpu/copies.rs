@@ -3,7 +3,6 @@
 use super::buffer::{Buffer, COPY_ALIGN};
 use super::device::Device;
 use super::error::{Error, Result};
-use super::ring::Chunk;
 use super::target::{OnCard, Target};
 use crate::transfer::Part;
 
@@ -15,11 +14,11 @@ struct Copy<'a> {
     bytes: u64,
 }
 
-/// Encodes all parts of a chunk: what lies side by side, here and there, is one copy.
+/// Encodes all parts of a chunk, which needs scratch where some are converted on the card: what lies side by side, here and there, is one copy.
 pub(super) fn encode(
     device: &Device,
     commands: &mut wgpu::CommandEncoder,
-    chunk: &Chunk,
+    (staged, scratch): (&wgpu::Buffer, Option<&wgpu::Buffer>),
     parts: &[Part],
     targets: &[Target<'_>],
 ) -> Result<()> {
@@ -28,7 +27,6 @@ pub(super) fn encode(
         target.ok_or(Error::Internal("a part of no item"))
     };
     let mut begun: Option<Copy<'_>> = None;
-    let (staged, scratch) = chunk.buffers();
     let end = |begun: &mut Option<Copy<'_>>, commands: &mut wgpu::CommandEncoder| {
         if let Some(copy) = begun.take() {
             let to = copy.buffer.raw_to_write(copy.to, copy.bytes);

@@ -3,8 +3,8 @@
 use super::buffer::COPY_ALIGN;
 use super::device::Device;
 use super::error::{Error, Result};
-use super::target::{Target, no_books};
-use crate::transfer::{Destination, Item, LoadOptions, Room, Stats, Watch, load};
+use super::target::Target;
+use crate::transfer::{Destination, Item, LoadOptions, Room, Stats, Watch, list_of, load};
 
 /// Loads the items to their places, all in buffers that the host writes.
 pub(super) fn write(
@@ -15,14 +15,7 @@ pub(super) fn write(
     watch: &mut dyn Watch,
 ) -> Result<Stats> {
     device.settle()?;
-    let mut uses = Vec::new();
-    let mut fresh = Vec::new();
-    for list in [
-        uses.try_reserve_exact(targets.len()),
-        fresh.try_reserve_exact(targets.len()),
-    ] {
-        list.map_err(|_| no_books(targets.len()))?;
-    }
+    let (mut uses, mut fresh) = (list_of(targets.len())?, list_of(targets.len())?);
     for (target, number) in targets.iter().zip(0u64..) {
         uses.push(target.buffer.written(target.offset..target.end(), number)?);
     }

@@ -81,7 +81,7 @@ unsafe fn staged(
             let chunk = chunks.get_mut(number).ok_or(NO_CHUNK)?;
             chunk.ready(device)?;
             let bytes = ring.chunk_bytes().min(words.end - next);
-            let (staged, _) = chunk.buffers();
+            let staged = chunk.raw();
             let submission = device.run(|commands| {
                 commands.copy_buffer_to_buffer(raw, next, staged, 0, bytes);
                 for_host(commands, staged);

@@ -14,7 +14,7 @@ use super::place::Place;
 use crate::dtype::DType;
 use crate::map::Data;
 use crate::tensor::{Shape, Source};
-use crate::transfer;
+use crate::transfer::{list_of, reserve};
 
 /// What becomes of a tensor of a file.
 #[derive(Clone, Debug)]
@@ -134,8 +134,7 @@ impl Layout {
 
     /// Places some rows behind what is there, or at the start of another buffer.
     fn put(&mut self, tensor: usize, wanted: &Wanted, rows: Rows, rules: Rules) -> Result<()> {
-        let reserved = self.parts.try_reserve(1);
-        reserved.map_err(|_| no_books(self.parts.len(), size_of::<Part>()))?;
+        reserve(&mut self.parts, 1)?;
         let behind = self.buffers.last().and_then(|&end| {
             // What is empty takes no room, and needs none.
             let offset = match rows.bytes {
@@ -179,14 +178,6 @@ impl Layout {
     }
 }
 
-/// No memory for a list of so many.
-pub(super) fn no_books(entries: usize, size: usize) -> Error {
-    Error::Transfer(transfer::Error::OutOfMemory {
-        bytes: entries.saturating_mul(size) as u64,
-        what: "a list of all tensors",
-    })
-}
-
 struct Rows {
     start: u64,
     shape: Shape,
@@ -196,9 +187,7 @@ struct Rows {
 /// The tensors as the files have them; files in the order in which they first occur.
 fn order(tensors: &[Wanted]) -> Result<Vec<usize>> {
     let mut files: HashMap<*const Data, usize> = HashMap::new();
-    let mut places = Vec::new();
-    let reserved = places.try_reserve_exact(tensors.len());
-    reserved.map_err(|_| no_books(tensors.len(), size_of::<(usize, u64, usize)>()))?;
+    let mut places = list_of(tensors.len())?;
     for (number, wanted) in tensors.iter().enumerate() {
         let next = files.len();
         let file = *files

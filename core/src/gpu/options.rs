@@ -60,4 +60,6 @@ pub struct ModelOptions {
     /// more. Only pages that are clean, and in nobody else's map: others stay, as do the bytes of a
     /// model that was read to the heap.
     pub release: bool,
+    /// Convert on the host whatever the card could convert too.
+    pub on_host: bool,
 }

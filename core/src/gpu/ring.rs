@@ -16,8 +16,6 @@ pub(super) struct Chunk {
     memory: Shared,
     /// The card's last use of it.
     last: Option<wgpu::SubmissionIndex>,
-    /// On the card, as large, for what is converted there; made when it is needed first.
-    scratch: Option<wgpu::Buffer>,
 }
 
 impl Chunk {
@@ -27,7 +25,6 @@ impl Chunk {
             raw,
             memory,
             last: None,
-            scratch: None,
         })
     }
 
@@ -49,26 +46,9 @@ impl Chunk {
         self.last = Some(submission);
     }
 
-    /// Makes the buffer on the card that it is copied to where the card converts.
-    pub(super) fn scratch(&mut self, device: &Device) -> Result<()> {
-        if self.scratch.is_none() {
-            let bytes = self.raw.size();
-            let made = device.scoped("a buffer to convert from", bytes, || {
-                device.raw().create_buffer(&wgpu::BufferDescriptor {
-                    label: None,
-                    size: bytes,
-                    usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
-                    mapped_at_creation: false,
-                })
-            })?;
-            self.scratch = Some(made);
-        }
-        Ok(())
-    }
-
-    /// Both buffers.
-    pub(super) fn buffers(&self) -> (&wgpu::Buffer, Option<&wgpu::Buffer>) {
-        (&self.raw, self.scratch.as_ref())
+    /// Its buffer.
+    pub(super) fn raw(&self) -> &wgpu::Buffer {
+        &self.raw
     }
 }
 
@@ -78,6 +58,9 @@ pub(super) struct Ring {
     most: usize,
     state: Mutex<State>,
     changed: Condvar,
+    /// On the card, as large as a chunk, for what is converted there; made when it is needed first. One
+    /// is enough: the card comes to submissions one after the other.
+    scratch: Mutex<Option<wgpu::Buffer>>,
 }
 
 #[derive(Default)]
@@ -107,11 +90,29 @@ impl Ring {
             most,
             state: Mutex::default(),
             changed: Condvar::new(),
+            scratch: Mutex::default(),
         }
     }
 
     pub(super) fn chunk_bytes(&self) -> u64 {
         self.chunk_bytes
+    }
+
+    /// The buffer on the card that chunks are copied to where the card converts.
+    pub(super) fn scratch(&self, device: &Device) -> Result<wgpu::Buffer> {
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(made) = &*scratch {
+            return Ok(made.clone());
+        }
+        let made = device.scoped("a buffer to convert from", self.chunk_bytes, || {
+            device.raw().create_buffer(&wgpu::BufferDescriptor {
+                label: None,
+                size: self.chunk_bytes,
+                usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            })
+        })?;
+        Ok(scratch.insert(made).clone())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -78,10 +78,12 @@ impl<'a> RingSink<'a> {
                 .get(part.item)
                 .is_some_and(|target| target.on_card.is_some());
         }
-        if converts {
-            chunk.scratch(device)?;
-        }
-        let submission = device.run(|commands| encode(device, commands, chunk, parts, targets))?;
+        let scratch = match converts {
+            true => Some(device.ring().scratch(device)?),
+            false => None,
+        };
+        let staged = (chunk.raw(), scratch.as_ref());
+        let submission = device.run(|commands| encode(device, commands, staged, parts, targets))?;
         chunk.used(submission.clone());
         self.last = Some(submission);
         Ok(())

@@ -7,7 +7,7 @@ use super::error::{Error, Result};
 use super::upload::Upload;
 use crate::dtype::DType;
 use crate::kernel::Overflow;
-use crate::transfer::{Destination, Item, Output};
+use crate::transfer::{Destination, Item, Output, list_of};
 
 /// The place of an item on the card.
 #[derive(Clone, Copy, Debug)]
@@ -113,10 +113,7 @@ pub(super) fn check_apart(targets: &[Target<'_>]) -> Result<()> {
     if targets.len() < 2 {
         return Ok(());
     }
-    let mut places = Vec::new();
-    places
-        .try_reserve_exact(targets.len())
-        .map_err(|_| no_books(targets.len()))?;
+    let mut places = list_of(targets.len())?;
     let taken = targets
         .iter()
         .enumerate()
@@ -142,11 +139,4 @@ pub(super) fn check_apart(targets: &[Target<'_>]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-pub(super) fn no_books(items: usize) -> Error {
-    Error::Transfer(crate::transfer::Error::OutOfMemory {
-        bytes: items.saturating_mul(size_of::<Target<'_>>()) as u64,
-        what: "a list of all items",
-    })
 }

@@ -5,9 +5,9 @@ use super::device::Device;
 use super::direct;
 use super::error::{Error, Result};
 use super::sink::RingSink;
-use super::target::{Target, check_apart, no_books};
+use super::target::{Target, check_apart};
 use super::ticket::Ticket;
-use crate::transfer::{self, Item, LoadOptions, Stats, Watch, load_to_sink};
+use crate::transfer::{self, Item, LoadOptions, Stats, Watch, list_of, load_to_sink};
 
 /// What is to be uploaded, and where to.
 #[derive(Clone, Debug)]
@@ -44,18 +44,12 @@ pub fn upload(
     };
     let device = first.buffer.device();
     device.sound()?;
-    let mut targets = Vec::new();
-    targets
-        .try_reserve_exact(uploads.len())
-        .map_err(|_| no_books(uploads.len()))?;
+    let mut targets = list_of(uploads.len())?;
     for (number, upload) in (0u64..).zip(uploads) {
         targets.push(Target::of(upload, number, device)?);
     }
     check_apart(&targets)?;
-    let mut items = Vec::new();
-    items
-        .try_reserve_exact(uploads.len())
-        .map_err(|_| no_books(uploads.len()))?;
+    let mut items = list_of(uploads.len())?;
     let all = uploads.iter().zip(&targets);
     items.extend(all.map(|(upload, target)| target.brought(&upload.item)));
     let in_place = |target: &Target<'_>| target.buffer.is_direct() && target.on_card.is_none();

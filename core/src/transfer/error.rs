@@ -110,14 +110,14 @@ pub enum Error {
 
 /// An empty list with room for `len`: what grows with the number of items may be more than there is
 /// memory for.
-pub(super) fn list_of<T>(len: usize) -> Result<Vec<T>> {
+pub(crate) fn list_of<T>(len: usize) -> Result<Vec<T>> {
     let mut list = Vec::new();
     reserve(&mut list, len)?;
     Ok(list)
 }
 
 /// Room for `more` at a list's end.
-pub(super) fn reserve<T>(list: &mut Vec<T>, more: usize) -> Result<()> {
+pub(crate) fn reserve<T>(list: &mut Vec<T>, more: usize) -> Result<()> {
     let reserved = list.try_reserve(more);
     reserved.map_err(|_| no_books(more.saturating_add(list.len()), size_of::<T>()))
 }

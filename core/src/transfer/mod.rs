@@ -21,6 +21,8 @@ mod threads;
 
 pub use arena::Arena;
 pub use error::{Error, Result};
+#[cfg(adit_gpu)]
+pub(crate) use error::{list_of, reserve};
 pub use item::{Destination, Item, Output, Room};
 pub use load::{LoadOptions, Loaded, MAX_ALIGN, MIN_BUDGET, Stats, Watch, load};
 pub use pack::MAX_PARTS;

@@ -28,17 +28,18 @@ pub fn convert(
         return Err(wrong("the two buffers are on different devices".to_owned()));
     }
     // Handles, for two buffers can wrap one.
-    if source.native()? == target.native()? {
+    if source.handle()? == target.handle()? {
         let why =
             "a conversion on the card needs two buffers, but `from` and `to` are the same one";
         return Err(wrong(why.to_owned()));
     }
     check("the source of a conversion", from, elements)?;
-    check("the result of a conversion", to, elements)?;
+    let bytes = check("the result of a conversion", to, elements)?;
     if elements == 0 {
         return Ok(Ticket::new(device.clone(), None));
     }
-    let (src, dst) = ((source.raw()?, source_at), (target.raw()?, target_at));
+    let written = target.raw_to_write(target_at, bytes.next_multiple_of(COPY_ALIGN));
+    let (src, dst) = ((source.raw()?, source_at), (written, target_at));
     let submission = device.run(|commands| {
         let (from, to) = (program.from, program.to);
         device
@@ -52,7 +53,8 @@ fn wrong(why: String) -> Error {
     Error::Arguments { why, item: None }
 }
 
-fn check(what: &'static str, place: (&Buffer, u64, DType), elements: u64) -> Result<()> {
+/// How many bytes so many elements are, which the buffer has from the offset on.
+fn check(what: &'static str, place: (&Buffer, u64, DType), elements: u64) -> Result<u64> {
     let (buffer, offset, dtype) = place;
     if !offset.is_multiple_of(COPY_ALIGN) {
         let why = format!("{what} starts at byte {offset}, which is no multiple of {COPY_ALIGN}");
@@ -64,15 +66,13 @@ fn check(what: &'static str, place: (&Buffer, u64, DType), elements: u64) -> Res
         .filter(|_| whole)
         .ok_or(Error::PartOfBlock { dtype, elements })?;
     let bytes = blocks.checked_mul(dtype.block_bytes().into());
-    let end = bytes.and_then(|bytes| bytes.checked_add(offset));
-    if end.is_none_or(|end| end > buffer.size()) {
-        return Err(Error::OutOfRange {
-            what,
-            offset,
-            bytes: bytes.unwrap_or(u64::MAX),
-            size: buffer.size(),
-            item: None,
-        });
-    }
-    Ok(())
+    let end = |bytes: u64| bytes.checked_add(offset);
+    let fits = |&bytes: &u64| end(bytes).is_some_and(|end| end <= buffer.size());
+    bytes.filter(fits).ok_or_else(|| Error::OutOfRange {
+        what,
+        offset,
+        bytes: bytes.unwrap_or(u64::MAX),
+        size: buffer.size(),
+        item: None,
+    })
 }

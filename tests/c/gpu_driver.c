@@ -1,5 +1,6 @@
-/* A driver that gives the device up: it answers a wait with an error, as a card that hangs does. Every
- * kind of call that waits says so by its status, nothing hangs, and going is quiet. */
+/* A driver that isn't done yet, and one that gives the device up: it answers a wait with an error, as a
+ * card that hangs does. Every kind of call that waits says so by its status, nothing hangs, and going
+ * is quiet. */
 #include "gpus.h"
 #include "vulkans.h"
 
@@ -7,26 +8,53 @@ enum { SIZE = 300000 };
 
 /* What the driver answers from now on, once it has waited. */
 static VkResult answer = VK_SUCCESS;
+/* Whether it isn't done with what is submitted from now on, and the fences of that. */
+static bool busy = false;
+static VkFence late[8];
+static size_t late_fences = 0;
 static PFN_vkGetInstanceProcAddr real_get;
 static PFN_vkGetDeviceProcAddr real_get_of_device;
 static PFN_vkWaitForFences real_wait_for_fences;
 static PFN_vkGetFenceStatus real_get_fence_status;
+static PFN_vkQueueSubmit real_queue_submit;
+
+static bool is_late(VkFence fence) {
+    for (size_t at = 0; busy && at < late_fences; at++)
+        if (late[at] == fence) return true;
+    return false;
+}
+
+static VKAPI_ATTR VkResult VKAPI_CALL queue_submit(VkQueue queue, uint32_t count,
+                                                   const VkSubmitInfo *infos, VkFence fence) {
+    if (busy) {
+        CHECK(late_fences < sizeof late / sizeof *late);
+        late[late_fences++] = fence;
+    }
+    return real_queue_submit(queue, count, infos, fence);
+}
 
 static VKAPI_ATTR VkResult VKAPI_CALL wait_for_fences(VkDevice device, uint32_t count,
                                                       const VkFence *fences, VkBool32 all,
                                                       uint64_t timeout) {
+    for (uint32_t at = 0; at < count; at++) {
+        if (!is_late(fences[at])) continue;
+        CHECK(timeout != UINT64_MAX);
+        return VK_TIMEOUT;
+    }
     const VkResult result = real_wait_for_fences(device, count, fences, all, timeout);
     return answer == VK_SUCCESS ? result : answer;
 }
 
 static VKAPI_ATTR VkResult VKAPI_CALL get_fence_status(VkDevice device, VkFence fence) {
     const VkResult result = real_get_fence_status(device, fence);
+    if (is_late(fence)) return VK_NOT_READY;
     return answer == VK_SUCCESS ? result : answer;
 }
 
 static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_of_device(VkDevice device, const char *name) {
     if (strcmp(name, "vkWaitForFences") == 0) return (PFN_vkVoidFunction)wait_for_fences;
     if (strcmp(name, "vkGetFenceStatus") == 0) return (PFN_vkVoidFunction)get_fence_status;
+    if (strcmp(name, "vkQueueSubmit") == 0) return (PFN_vkVoidFunction)queue_submit;
     return real_get_of_device(device, name);
 }
 
@@ -35,12 +63,13 @@ static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get(VkInstance instance, const c
     return real_get(instance, name);
 }
 
-static adit_gpu *adopt(engine *own, int32_t memory) {
+static adit_gpu *adopt_driver(engine *own, int32_t memory) {
     start_engine(own, VK_API_VERSION_1_2, true);
     real_get = own->get;
     real_get_of_device = own->get_of_device;
     real_wait_for_fences = VK_DEVICE(own, vkWaitForFences);
     real_get_fence_status = VK_DEVICE(own, vkGetFenceStatus);
+    real_queue_submit = VK_DEVICE(own, vkQueueSubmit);
     adit_gpu_vulkan_device told = told_of(own);
     told.get_instance_proc_addr = (adit_gpu_vulkan_fn)get;
     adit_gpu_options options = ADIT_GPU_OPTIONS_INIT;
@@ -74,7 +103,7 @@ typedef enum first {
 
 static void lose(int32_t memory, VkResult result, first who) {
     engine own;
-    adit_gpu *gpu = adopt(&own, memory);
+    adit_gpu *gpu = adopt_driver(&own, memory);
     adit_gpu_buffer *buffer = new_buffer(gpu, SIZE), *other = new_buffer(gpu, 4000);
     adit_gpu_buffer *another = (adit_gpu_buffer *)(void *)CHECK_GARBAGE;
     adit_gpu_ticket *ticket = NULL;
@@ -127,10 +156,49 @@ static void lose(int32_t memory, VkResult result, first who) {
     end_engine(&own);
 }
 
+/* A ticket isn't done before the card is, neither at once nor after a while; other calls go on. */
+static void take_long(int32_t memory) {
+    engine own;
+    adit_gpu *gpu = adopt_driver(&own, memory);
+    adit_gpu_buffer *halves = new_buffer(gpu, 4000), *floats = new_buffer(gpu, 8000);
+    adit_gpu_ticket *first = NULL, *second = NULL;
+    unsigned char *bytes = noise_bytes(4000);
+    float wanted[2000];
+    bool done = true;
+    EXPECT_OK(adit_convert(bytes, ADIT_DTYPE_F16, wanted, ADIT_DTYPE_F32, 2000, 0, &err));
+    EXPECT_OK(adit_gpu_upload(halves, 0, bytes, 4000, NULL, &err));
+    busy = true;
+    EXPECT_OK(adit_gpu_convert(halves, 0, ADIT_DTYPE_F16, floats, 0, ADIT_DTYPE_F32, 1000, &first,
+                               &err));
+    EXPECT_OK(adit_gpu_ticket_poll(first, &done, &err));
+    CHECK(!done);
+    EXPECT(adit_gpu_ticket_wait(first, 0, &err), ADIT_TIMEOUT);
+    CHECK(err == NULL);
+    EXPECT(adit_gpu_ticket_wait(first, 1000000, &err), ADIT_TIMEOUT);
+    CHECK(err == NULL);
+    EXPECT_OK(adit_gpu_convert(halves, 2000, ADIT_DTYPE_F16, floats, 4000, ADIT_DTYPE_F32, 1000,
+                               &second, &err));
+    EXPECT(adit_gpu_ticket_wait(second, 1000000, &err), ADIT_TIMEOUT);
+    EXPECT(adit_gpu_ticket_wait(first, 0, &err), ADIT_TIMEOUT);
+    EXPECT_OK(adit_gpu_status(gpu, &err));
+    CHECK(late_fences >= 2);
+    busy = false;
+    late_fences = 0;
+    wait_for(second);
+    wait_for(first);
+    check_buffer(floats, 0, wanted, 8000);
+    free(bytes);
+    adit_gpu_buffer_free(floats);
+    adit_gpu_buffer_free(halves);
+    adit_gpu_close(gpu);
+    end_engine(&own);
+}
+
 int main(int argc, char **argv) {
     check_start(argc, argv);
     const bool slow = getenv("ADIT_TEST_VALGRIND") != NULL;
     for (size_t at = 0; at < 2; at++) {
+        take_long(memory_paths[at]);
         for (int who = 0; who < FIRSTS; who++) {
             lose(memory_paths[at], VK_ERROR_DEVICE_LOST, (first)who);
             /* wgpu gives a device up whose waits fail otherwise, too. */
