@@ -195,6 +195,8 @@ int main(int argc, char **argv)
         return 2;
     }
     options.select = ADIT_GPU_SELECT_ENVIRONMENT;
+    /* The host's conversions are what the card's are compared with here. */
+    options.converter = ADIT_GPU_CONVERTER_CARD;
     const adit_status status = adit_gpu_open(&options, &own.gpu, &err);
     if (status == ADIT_ERR_NO_GPU || status == ADIT_ERR_UNSUPPORTED) {
         printf("nothing uploaded: %s\n", adit_error_message(err));

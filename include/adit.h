@@ -4188,7 +4188,8 @@ ADIT_API ADIT_NODISCARD adit_status adit_load_to_sink(const adit_load_items *ite
  * adapters is (`shared_memory` of adit_gpu_info, adit_gpu_options.memory), once the card is done
  * with what it was told before. Either way host memory is bounded by the staging buffers and a
  * load's budget, not by what is uploaded. f16, bf16, Q8_0 and Q4_0 are converted on the card, bit
- * for bit as adit_convert does; what the card can't convert is converted on the way.
+ * for bit as adit_convert does (adit_gpu_options.converter); what the card can't convert is
+ * converted on the way.
  *
  * What returns when: an upload that returned is done with its sources, which may be changed or
  * freed. The card has the bytes when its ticket is done, or when the call returns if it was given
@@ -4217,9 +4218,6 @@ ADIT_API ADIT_NODISCARD adit_status adit_load_to_sink(const adit_load_items *ite
  * is the answer of every call on it, waits do not hang, and closing and opening anew is all that is
  * left. ADIT_ERR_GPU for whatever else the driver refuses, with its text. A file that is cut during
  * an upload is ADIT_ERR_TRUNCATED, unless options->io is ADIT_IO_MAP.
- *
- * Software adapters: the CPU does their conversions, one step after the other, and slower than
- * adit_convert would: where speed counts, items have ADIT_LOAD_CONVERT_ON_HOST.
  *
  * Environment: a device that is opened with ADIT_GPU_SELECT_ENVIRONMENT is what the variable
  * ADIT_GPU says: an adapter's number, a kind (discrete, integrated, virtual, other, software), or a
@@ -4285,12 +4283,6 @@ typedef void (ADIT_CALL *adit_gpu_queue_fn)(void *ctx);
  * adit_model_release does: for models that are as large as memory and are needed on the card alone.
  */
 #define ADIT_GPU_MODEL_RELEASE 2
-
-/**
- * In adit_gpu_model_options.flags: convert on the host whatever the card could convert too, as
- * ADIT_LOAD_CONVERT_ON_HOST does for an item: faster where the card is a software adapter.
- */
-#define ADIT_GPU_MODEL_CONVERT_ON_HOST 4
 
 /** What an adapter is. */
 enum adit_gpu_kind
@@ -4403,6 +4395,32 @@ typedef int32_t adit_gpu_memory;
 #endif // __STDC_VERSION__ >= 202311L
 #endif // __cplusplus
 
+/**
+ * Who converts f16, bf16, Q8_0 and Q4_0 that are uploaded as another dtype; the bits are the same.
+ */
+enum adit_gpu_converter
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * The card, so that less travels; the host where the adapter is a software adapter, which runs
+   * on the host too, and slower.
+   */
+  ADIT_GPU_CONVERTER_AUTO = 0,
+  /** The card. */
+  ADIT_GPU_CONVERTER_CARD = 1,
+  /** The host. */
+  ADIT_GPU_CONVERTER_HOST = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum adit_gpu_converter adit_gpu_converter;
+#else
+typedef int32_t adit_gpu_converter;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
 /** How to open a device. Zero in any field means the default. */
 typedef struct adit_gpu_options {
   /** sizeof(adit_gpu_options). */
@@ -4422,8 +4440,8 @@ typedef struct adit_gpu_options {
   uint64_t chunk_bytes;
   /** How many staging buffers, 2 to 64; 0 for 3. Each upload that runs holds one or two. */
   uint32_t chunks;
-  /** Zero. */
-  uint32_t reserved0;
+  /** An adit_gpu_converter. */
+  int32_t converter;
   /** Zeros. */
   uint64_t reserved[4];
 } adit_gpu_options;
@@ -4703,8 +4721,8 @@ ADIT_API ADIT_NODISCARD adit_status adit_gpu_upload(const adit_gpu_buffer *buffe
 /**
  * Uploads all items, each of which has a `gpu_buffer`, to buffers of one device: as adit_load reads
  * them, in the order in which their files have them, small ones packed together. One ticket stands
- * for all. What the card can convert it does, unless ADIT_LOAD_CONVERT_ON_HOST or
- * ADIT_CONVERT_SATURATE asks for the host.
+ * for all. adit_gpu_options.converter says who converts; ADIT_LOAD_CONVERT_ON_HOST and
+ * ADIT_CONVERT_SATURATE ask for the host.
  *
  * `ticket` may be NULL: then it returns when the card has the bytes. Else `*ticket` is a handle that
  * the caller frees with adit_gpu_ticket_free. `options` and `stats` may be NULL; options->align is

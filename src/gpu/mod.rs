@@ -11,7 +11,8 @@
 //! adapters is (`shared_memory` of adit_gpu_info, adit_gpu_options.memory), once the card is done
 //! with what it was told before. Either way host memory is bounded by the staging buffers and a
 //! load's budget, not by what is uploaded. f16, bf16, Q8_0 and Q4_0 are converted on the card, bit
-//! for bit as adit_convert does; what the card can't convert is converted on the way.
+//! for bit as adit_convert does (adit_gpu_options.converter); what the card can't convert is
+//! converted on the way.
 //!
 //! What returns when: an upload that returned is done with its sources, which may be changed or
 //! freed. The card has the bytes when its ticket is done, or when the call returns if it was given
@@ -40,9 +41,6 @@
 //! is the answer of every call on it, waits do not hang, and closing and opening anew is all that is
 //! left. ADIT_ERR_GPU for whatever else the driver refuses, with its text. A file that is cut during
 //! an upload is ADIT_ERR_TRUNCATED, unless options->io is ADIT_IO_MAP.
-//!
-//! Software adapters: the CPU does their conversions, one step after the other, and slower than
-//! adit_convert would: where speed counts, items have ADIT_LOAD_CONVERT_ON_HOST.
 //!
 //! Environment: a device that is opened with ADIT_GPU_SELECT_ENVIRONMENT is what the variable
 //! ADIT_GPU says: an adapter's number, a kind (discrete, integrated, virtual, other, software), or a

@@ -33,9 +33,6 @@ pub const ADIT_GPU_MODEL_SPLIT: u32 = 1;
 /// In adit_gpu_model_options.flags: let go of the files' pages in the page cache behind the upload, as
 /// adit_model_release does: for models that are as large as memory and are needed on the card alone.
 pub const ADIT_GPU_MODEL_RELEASE: u32 = 2;
-/// In adit_gpu_model_options.flags: convert on the host whatever the card could convert too, as
-/// ADIT_LOAD_CONVERT_ON_HOST does for an item: faster where the card is a software adapter.
-pub const ADIT_GPU_MODEL_CONVERT_ON_HOST: u32 = 4;
 
 /// How to upload a model. Zero in any field means the default.
 #[allow(non_camel_case_types, reason = "the name in C")]
@@ -128,7 +125,7 @@ pub unsafe extern "C" fn adit_gpu_model_options_init(
 unsafe fn model_options(ptr: *const adit_gpu_model_options) -> Result<ModelOptions, Failure> {
     // SAFETY: the caller's promise.
     let own = unsafe { read_options(ptr, "options") }?;
-    let known = ADIT_GPU_MODEL_SPLIT | ADIT_GPU_MODEL_RELEASE | ADIT_GPU_MODEL_CONVERT_ON_HOST;
+    let known = ADIT_GPU_MODEL_SPLIT | ADIT_GPU_MODEL_RELEASE;
     refuse_flags(own.flags, known, "options->flags")?;
     refuse_reserved(&own.reserved, "options")?;
     Ok(ModelOptions {
@@ -137,7 +134,6 @@ unsafe fn model_options(ptr: *const adit_gpu_model_options) -> Result<ModelOptio
         buffer_bytes: own.buffer_bytes,
         split: own.flags & ADIT_GPU_MODEL_SPLIT != 0,
         release: own.flags & ADIT_GPU_MODEL_RELEASE != 0,
-        on_host: own.flags & ADIT_GPU_MODEL_CONVERT_ON_HOST != 0,
     })
 }
 

@@ -1,6 +1,6 @@
 //! Devices.
 
-use adit_core::gpu::{AdapterKind, Device, DeviceOptions, MemoryPath, Select};
+use adit_core::gpu::{AdapterKind, ConvertPath, Device, DeviceOptions, MemoryPath, Select};
 
 use super::info::{adit_gpu_info, adit_gpu_kind};
 use super::{guard_gpu, guard_gpu_handle};
@@ -53,6 +53,21 @@ pub enum adit_gpu_memory {
     ADIT_GPU_MEMORY_DIRECT = 2,
 }
 
+/// Who converts f16, bf16, Q8_0 and Q4_0 that are uploaded as another dtype; the bits are the same.
+#[allow(non_camel_case_types, reason = "the name in C")]
+#[allow(clippy::enum_variant_names, reason = "the names in C")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum adit_gpu_converter {
+    /// The card, so that less travels; the host where the adapter is a software adapter, which runs
+    /// on the host too, and slower.
+    ADIT_GPU_CONVERTER_AUTO = 0,
+    /// The card.
+    ADIT_GPU_CONVERTER_CARD = 1,
+    /// The host.
+    ADIT_GPU_CONVERTER_HOST = 2,
+}
+
 /// How to open a device. Zero in any field means the default.
 #[allow(non_camel_case_types, reason = "the name in C")]
 #[derive(Clone, Copy, Debug)]
@@ -73,8 +88,8 @@ pub struct adit_gpu_options {
     pub chunk_bytes: u64,
     /// How many staging buffers, 2 to 64; 0 for 3. Each upload that runs holds one or two.
     pub chunks: u32,
-    /// Zero.
-    pub reserved0: u32,
+    /// An adit_gpu_converter.
+    pub converter: i32,
     /// Zeros.
     pub reserved: [u64; 4],
 }
@@ -112,12 +127,12 @@ fn kind_argument(kind: i32) -> Result<AdapterKind, Failure> {
 pub(super) unsafe fn device_options(
     ptr: *const adit_gpu_options,
 ) -> Result<DeviceOptions, Failure> {
+    use adit_gpu_converter::*;
     use adit_gpu_memory::*;
     use adit_gpu_select::*;
     // SAFETY: the caller's promise.
     let own = unsafe { read_options(ptr, "options") }?;
     refuse_reserved(&own.reserved, "options")?;
-    refuse_reserved(&[own.reserved0.into()], "options")?;
     let kind = kind_argument(own.kind)?;
     if own.kind != 0 && own.select != ADIT_GPU_SELECT_KIND as i32 {
         let why = "options->kind is set without ADIT_GPU_SELECT_KIND in options->select";
@@ -138,11 +153,22 @@ pub(super) unsafe fn device_options(
         (ADIT_GPU_MEMORY_STAGING as i32, MemoryPath::Staging),
         (ADIT_GPU_MEMORY_DIRECT as i32, MemoryPath::Direct),
     ];
+    let convert = [
+        (ADIT_GPU_CONVERTER_AUTO as i32, ConvertPath::Auto),
+        (ADIT_GPU_CONVERTER_CARD as i32, ConvertPath::Card),
+        (ADIT_GPU_CONVERTER_HOST as i32, ConvertPath::Host),
+    ];
     Ok(DeviceOptions {
         select: choose(own.select, "options->select", "adit_gpu_select", &select)?,
         chunk_bytes: own.chunk_bytes,
         chunks: own.chunks,
         memory: choose(own.memory, "options->memory", "adit_gpu_memory", &memory)?,
+        convert: choose(
+            own.converter,
+            "options->converter",
+            "adit_gpu_converter",
+            &convert,
+        )?,
     })
 }
 

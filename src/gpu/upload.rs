@@ -66,8 +66,8 @@ pub unsafe extern "C" fn adit_gpu_upload(
 
 /// Uploads all items, each of which has a `gpu_buffer`, to buffers of one device: as adit_load reads
 /// them, in the order in which their files have them, small ones packed together. One ticket stands
-/// for all. What the card can convert it does, unless ADIT_LOAD_CONVERT_ON_HOST or
-/// ADIT_CONVERT_SATURATE asks for the host.
+/// for all. adit_gpu_options.converter says who converts; ADIT_LOAD_CONVERT_ON_HOST and
+/// ADIT_CONVERT_SATURATE ask for the host.
 ///
 /// `ticket` may be NULL: then it returns when the card has the bytes. Else `*ticket` is a handle that
 /// the caller frees with adit_gpu_ticket_free. `options` and `stats` may be NULL; options->align is

@@ -141,6 +141,8 @@ static void options(void) {
     NOT_OPENED(ADIT_ERR_INVALID_ARGUMENT, "options->index is set without ADIT_GPU_SELECT_INDEX");
     options.memory = 3;
     NOT_OPENED(ADIT_ERR_INVALID_ARGUMENT, "options->memory is 3");
+    options.converter = 3;
+    NOT_OPENED(ADIT_ERR_INVALID_ARGUMENT, "options->converter is 3");
     const uint64_t chunk_bytes[] = { 1, 65535, 65536 - 4096, 65537, (256 << 20) + 4096, UINT64_MAX };
     for (size_t at = 0; at < sizeof chunk_bytes / sizeof chunk_bytes[0]; at++) {
         options.chunk_bytes = chunk_bytes[at];

@@ -11,6 +11,7 @@ static inline adit_gpu *open_gpu(int32_t memory) {
     adit_gpu *gpu = NULL;
     adit_gpu_options options = ADIT_GPU_OPTIONS_INIT;
     options.memory = memory;
+    options.converter = ADIT_GPU_CONVERTER_CARD;
     /* Small ones, so that little is much to them. */
     options.chunk_bytes = 65536;
     options.chunks = 2;

@@ -81,7 +81,7 @@ int main(int argc, char **argv) {
     const adit_gpu_options gpu = ADIT_GPU_OPTIONS_INIT;
     const adit_gpu_model_options gpu_model = ADIT_GPU_MODEL_OPTIONS_INIT;
     const kind kinds[] = {
-        { "gpu", sizeof gpu, &gpu, gpu_init, gpu_use, 36 },
+        { "gpu", sizeof gpu, &gpu, gpu_init, gpu_use, 40 },
         { "gpu model", sizeof gpu_model, &gpu_model, model_init, model_use, 32 },
     };
     CHECK_EQ(sizeof gpu, 72);

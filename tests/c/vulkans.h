@@ -332,6 +332,7 @@ static inline void see_bytes(engine *own, uint64_t value) {
 static inline adit_gpu_options small_chunks(int32_t memory) {
     adit_gpu_options options = ADIT_GPU_OPTIONS_INIT;
     options.memory = memory;
+    options.converter = ADIT_GPU_CONVERTER_CARD;
     options.chunk_bytes = 65536;
     options.chunks = 2;
     return options;

@@ -34,7 +34,7 @@ struct GpuOptions {
     memory: i32,
     chunk_bytes: u64,
     chunks: u32,
-    reserved0: u32,
+    converter: i32,
     reserved: [u64; 4],
 }
 
@@ -139,6 +139,8 @@ unsafe extern "C" {
 
 /// `ADIT_GPU_SELECT_ENVIRONMENT`.
 const ENVIRONMENT: i32 = 3;
+/// `ADIT_GPU_CONVERTER_CARD`.
+const CARD: i32 = 1;
 /// `ADIT_LOAD_CONVERT_ON_HOST`.
 const CONVERT_ON_HOST: u32 = 1 << 16;
 
@@ -181,7 +183,7 @@ impl Gpu {
             memory: way as i32,
             chunk_bytes: 0,
             chunks: 0,
-            reserved0: 0,
+            converter: CARD,
             reserved: [0; 4],
         };
         let (mut raw, mut err) = (null_mut(), null_mut());

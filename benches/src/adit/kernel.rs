@@ -116,13 +116,15 @@ named_conversion!(f32_to_f16, adit_f32_to_f16, 4, 2);
 named_conversion!(bf16_to_f32, adit_bf16_to_f32, 2, 4);
 named_conversion!(f32_to_bf16, adit_f32_to_bf16, 4, 2);
 
-/// Converts the elements of a dtype of whole bytes to f32.
+/// Converts elements to f32.
 ///
 /// # Errors
 /// The library's, and a target that is too small.
 #[inline]
 pub fn to_f32(from: &[u8], dtype: i32, to: &mut [u8]) -> Result<()> {
-    let (mut err, n) = (null_mut(), count(from, block(dtype).0.max(1), to, 4)?);
+    let (bytes, elements) = block(dtype);
+    let blocks = count(from, bytes.max(1), to, 4 * elements)?;
+    let (mut err, n) = (null_mut(), blocks * elements as u64);
     let (from, to) = (from.as_ptr().cast(), to.as_mut_ptr().cast());
     // SAFETY: as for the named conversions.
     let status = unsafe { adit_convert(from, dtype, to, super::F32, n, 0, &raw mut err) };

@@ -10,10 +10,12 @@ use super::adopt::Borrowed;
 use super::convert::Converter;
 use super::error::{Error, Result};
 use super::info::{AdapterInfo, DeviceStatus};
-use super::options::{DeviceOptions, MemoryPath};
+use super::options::DeviceOptions;
 use super::own::{Opened, Own};
 use super::ring::Ring;
 use super::scope::{Unfinished, polled, text};
+use super::ways::Ways;
+use crate::dtype::DType;
 
 /// An open device. Clones are the same device, which is closed with the last of them and of what was
 /// made with it.
@@ -25,7 +27,7 @@ struct Inner {
     info: AdapterInfo,
     /// Why the device is gone.
     lost: Arc<OnceLock<String>>,
-    direct: bool,
+    ways: Ways,
     /// One that submits at a time: the order of submissions is that of their numbers.
     submitting: Mutex<()>,
     /// How many submissions there were, and how many of them were seen to be done.
@@ -92,7 +94,7 @@ impl Device {
         let opened_here = Opened::new().ok_or(Error::ForkedBeside)?;
         let adapter = select(&instance(), options.select)?;
         let info = info(&adapter);
-        let direct = options.memory.direct(&info)?;
+        let ways = options.ways(&info)?;
         let opened = ready(adapter.request_device(&device_descriptor(&adapter)));
         let opened = opened.ok_or(Error::Internal("a device that isn't opened at once"))?;
         let (raw, queue) = opened.map_err(|error| Error::Failed {
@@ -104,7 +106,7 @@ impl Device {
             raw,
             queue,
             info,
-            direct,
+            ways,
             ring,
             Side::Ours(opened_here),
         ))
@@ -115,7 +117,7 @@ impl Device {
         raw: wgpu::Device,
         queue: wgpu::Queue,
         info: AdapterInfo,
-        direct: bool,
+        ways: Ways,
         ring: Ring,
         side: Side,
     ) -> Device {
@@ -151,7 +153,7 @@ impl Device {
             }),
             info,
             lost,
-            direct,
+            ways,
             submitting: Mutex::new(()),
             submitted: AtomicU64::new(0),
             settled: AtomicU64::new(0),
@@ -175,7 +177,12 @@ impl Device {
     /// Whether buffers are written where they lie, without staging.
     #[must_use]
     pub fn is_direct(&self) -> bool {
-        self.0.direct
+        self.0.ways.direct
+    }
+
+    /// Whether the card converts this on its way into a buffer.
+    pub(super) fn converts(&self, from: DType, to: DType) -> bool {
+        self.0.ways.card_converts && Converter::supports(from, to)
     }
 
     /// Waits until the card has done all that was submitted.
@@ -300,24 +307,6 @@ impl Device {
                 Err(Error::Timeout)
             }
             Err(Unfinished::Never(why)) => Err(self.lost(why)),
-        }
-    }
-}
-
-impl MemoryPath {
-    /// Whether buffers of this adapter are written where they lie.
-    pub(super) fn direct(self, info: &AdapterInfo) -> Result<bool> {
-        match self {
-            MemoryPath::Auto => Ok(info.shared_memory),
-            MemoryPath::Staging => Ok(false),
-            MemoryPath::Direct if info.shared_memory => Ok(true),
-            MemoryPath::Direct => {
-                let why = format!(
-                    "the host can't map the memory of '{}': uploads need staging",
-                    info.name
-                );
-                Err(Error::Unsupported { why })
-            }
         }
     }
 }

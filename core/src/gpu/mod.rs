@@ -57,10 +57,12 @@ mod ticket;
 mod unwritten;
 #[cfg(adit_gpu)]
 mod upload;
+#[cfg(adit_gpu)]
+mod ways;
 
 pub use error::{Error, Result};
 pub use info::{AdapterInfo, AdapterKind, DeviceStatus, Limits};
-pub use options::{DeviceOptions, MemoryPath, ModelOptions, Select};
+pub use options::{ConvertPath, DeviceOptions, MemoryPath, ModelOptions, Select};
 pub use place::Place;
 pub use vulkan::{
     Adopted, Extension, GetInstanceProcAddr, Native, OLDEST_VULKAN, QueueLock, Timeline,

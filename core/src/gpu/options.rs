@@ -31,6 +31,18 @@ pub enum MemoryPath {
     Direct,
 }
 
+/// Who converts what is uploaded as another dtype, where both can.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConvertPath {
+    /// The card, but the host where the card is a software adapter, whose work is the host's anyway.
+    #[default]
+    Auto,
+    /// The card.
+    Card,
+    /// The host.
+    Host,
+}
+
 /// How to open a device. The default is as is best.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DeviceOptions {
@@ -42,6 +54,8 @@ pub struct DeviceOptions {
     pub chunks: u32,
     /// How bytes get into buffers.
     pub memory: MemoryPath,
+    /// Who converts.
+    pub convert: ConvertPath,
 }
 
 /// How a model goes to a card. The default is as it lies in its files, packed into few buffers.
@@ -60,6 +74,4 @@ pub struct ModelOptions {
     /// more. Only pages that are clean, and in nobody else's map: others stay, as do the bytes of a
     /// model that was read to the heap.
     pub release: bool,
-    /// Convert on the host whatever the card could convert too.
-    pub on_host: bool,
 }

@@ -1,7 +1,6 @@
 //! Where items go on the card, and what is checked before anything does.
 
 use super::buffer::{Buffer, COPY_ALIGN};
-use super::convert::Converter;
 use super::device::Device;
 use super::error::{Error, Result};
 use super::upload::Upload;
@@ -58,7 +57,7 @@ impl<'a> Target<'a> {
         // The card's conversions let what is too large become an infinity.
         let saturates = upload.item.overflow == Overflow::Saturate && dtype != DType::F32;
         let on_host = from == dtype || upload.on_host || saturates;
-        let on_card = !on_host && Converter::supports(from, dtype);
+        let on_card = !on_host && device.converts(from, dtype);
         let target = Target {
             buffer,
             offset: *offset,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use adit_core::dtype::DType;
 use adit_core::gpu::{
-    AdapterKind, Buffer, Device, DeviceOptions, Error, MemoryPath, Result, Select, Upload,
-    download, upload,
+    AdapterKind, Buffer, ConvertPath, Device, DeviceOptions, Error, MemoryPath, Result, Select,
+    Upload, download, upload,
 };
 use adit_core::map::{BytesOwner, Data, DataOptions, Region};
 use adit_core::tensor::{Shape, Source};
@@ -27,6 +27,7 @@ pub fn tiny(memory: MemoryPath) -> DeviceOptions {
         chunk_bytes: 64 << 10,
         chunks: 2,
         memory,
+        convert: ConvertPath::Card,
     }
 }
 

@@ -69,7 +69,7 @@ impl Device {
         // it but hold it.
         let adapter = unsafe { instance.create_adapter_from_hal::<Vulkan>(exposed) };
         let info = info(&adapter);
-        let direct = options.memory.direct(&info)?;
+        let ways = options.ways(&info)?;
         let ring = Ring::new(options.staging()?);
         let failed = |why: &dyn std::error::Error| Error::Failed {
             adapter: info.name.clone(),
@@ -107,7 +107,7 @@ impl Device {
             raw,
             raw_queue,
             info,
-            direct,
+            ways,
             ring,
             Side::Engine(borrowed),
         ))

@@ -104,7 +104,7 @@ pub fn upload_model(
     for &bytes in &layout.buffers {
         buffers.push(Buffer::create(device, bytes)?);
     }
-    let steps = steps(&layout.parts, options)?;
+    let steps = steps(device, &layout.parts, options.release)?;
     let uploads = uploads(&steps, &layout.parts, &buffers)?;
     let mut behind = Behind::new(&steps, wanted.len(), options.release, watch)?;
     let stats = behind.send(&uploads, load);

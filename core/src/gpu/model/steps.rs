@@ -4,10 +4,9 @@ use std::ops::Range;
 
 use crate::dtype::DType;
 use crate::gpu::buffer::{Buffer, COPY_ALIGN};
-use crate::gpu::convert::Converter;
+use crate::gpu::device::Device;
 use crate::gpu::error::{Error, Result};
 use crate::gpu::layout::Part;
-use crate::gpu::options::ModelOptions;
 use crate::gpu::upload::Upload;
 use crate::tensor::{Shape, Source};
 use crate::transfer::{Item, list_of, reserve};
@@ -26,8 +25,6 @@ pub(super) struct Step {
     pub(super) read: Range<u64>,
     /// The bytes that travel.
     pub(super) travels: u64,
-    /// Whether the card isn't to convert it.
-    on_host: bool,
 }
 
 impl Step {
@@ -36,14 +33,14 @@ impl Step {
     }
 }
 
-/// Parts cut into steps, where their pages are let go of behind them; each has one at least.
-pub(super) fn steps(parts: &[Part], options: &ModelOptions) -> Result<Vec<Step>> {
+/// Parts cut into steps, where `cut` says so; each has one at least.
+pub(super) fn steps(device: &Device, parts: &[Part], cut: bool) -> Result<Vec<Step>> {
     let mut all = list_of(parts.len())?;
     for (number, part) in parts.iter().enumerate() {
         let source = &part.source;
         let stored = source.shape.bytes(source.dtype);
         let stored = stored.map_err(|_| Error::Internal("a part of a tensor without a size"))?;
-        let on_card = !options.on_host && Converter::supports(source.dtype, part.place.dtype);
+        let on_card = device.converts(source.dtype, part.place.dtype);
         let step = |source: Source, offset: u64, bytes: u64, becomes: u64| Step {
             tensor: part.tensor,
             part: number,
@@ -51,9 +48,8 @@ pub(super) fn steps(parts: &[Part], options: &ModelOptions) -> Result<Vec<Step>>
             source,
             offset,
             travels: if on_card { bytes } else { becomes },
-            on_host: options.on_host,
         };
-        if !options.release || stored <= STEP {
+        if !cut || stored <= STEP {
             reserve(&mut all, 1)?;
             all.push(step(source.clone(), 0, stored, part.place.bytes));
             continue;
@@ -109,7 +105,7 @@ pub(super) fn uploads(steps: &[Step], parts: &[Part], buffers: &[Buffer]) -> Res
                 .ok_or(Error::Internal("a place in no buffer"))?
                 .clone(),
             offset: place.offset.saturating_add(step.offset),
-            on_host: step.on_host,
+            on_host: false,
         });
     }
     Ok(all)
