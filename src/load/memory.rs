@@ -61,7 +61,7 @@ pub unsafe extern "C" fn adit_load(
             )));
         }
         // SAFETY: NULL or options, as the header asks.
-        let (options, mut callbacks) = unsafe { load_options(options) }?;
+        let (options, mut callbacks) = unsafe { load_options(options, "options") }?;
         let loaded = load(items, &options, &mut callbacks)?;
         stats.set(adit_load_stats::of(&loaded.stats));
         if out.is_wanted() {

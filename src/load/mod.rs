@@ -190,17 +190,18 @@ impl Watch for Callbacks {
 /// `ptr` is null or points to options as the header asks.
 pub(crate) unsafe fn load_options(
     ptr: *const adit_load_options,
+    name: &'static str,
 ) -> Result<(LoadOptions, Callbacks), Failure> {
     // SAFETY: the caller's promise.
-    let own = unsafe { read_options(ptr, "options") }?;
-    refuse_flags(own.flags, ADIT_LOAD_DIRECT, "options->flags")?;
-    refuse_reserved(&own.reserved, "options")?;
-    refuse_reserved(&[own.reserved0.into()], "options")?;
+    let own = unsafe { read_options(ptr, name) }?;
+    refuse_flags(own.flags, ADIT_LOAD_DIRECT, &format!("{name}->flags"))?;
+    refuse_reserved(&own.reserved, name)?;
+    refuse_reserved(&[own.reserved0.into()], name)?;
     // SAFETY: the caller's promise.
     let allocator = unsafe { allocator(own.allocator) }?;
     let options = LoadOptions {
         threads: own.threads as usize,
-        io: io_argument(own.io, "options->io")?,
+        io: io_argument(own.io, &format!("{name}->io"))?,
         direct: own.flags & ADIT_LOAD_DIRECT != 0,
         budget: own.budget,
         align: usize::try_from(own.align).unwrap_or(usize::MAX),

@@ -287,7 +287,7 @@ pub unsafe extern "C" fn adit_load_to_sink(
         let own = unsafe { read_options(sink, "sink") }?;
         let mut sink = CallersSink::new(&own, items.len())?;
         // SAFETY: NULL or options, as the header asks.
-        let (options, mut callbacks) = unsafe { load_options(options) }?;
+        let (options, mut callbacks) = unsafe { load_options(options, "options") }?;
         let told = load_to_sink(items, &mut sink, &options, &mut callbacks)?;
         stats.set(adit_load_stats::of(&told));
         Ok(())

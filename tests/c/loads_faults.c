@@ -276,6 +276,8 @@ static void truncated(void) {
         CHECK(last.has_offset && last.offset >= BULK_AT);
         CHECK(arena == NULL);
         EXPECT_ERROR(adit_load(items, NULL, &arena, NULL, &err), ADIT_ERR_TRUNCATED, "was cut");
+        /* That which lost bytes, not the first of the file. */
+        CHECK_LAST_INDEX(0);
         adit_load_items_free(items);
         adit_data_close(data);
     }

@@ -36,6 +36,14 @@ pub(super) struct Piece {
 }
 
 impl Job {
+    /// Behind its last byte in the file.
+    pub(super) fn end(&self) -> u64 {
+        let runs = self.units.div_ceil(self.run_units.max(1));
+        let before = runs.saturating_sub(1).saturating_mul(self.stride);
+        let last = self.bytes_in(self.run_units.min(self.units));
+        self.offset.saturating_add(before).saturating_add(last)
+    }
+
     pub(super) fn new(item: &Item, number: u64, file: usize) -> Result<Job> {
         let source = &item.source;
         let origin = || source.data.origin().clone();

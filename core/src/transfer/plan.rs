@@ -9,7 +9,7 @@ use super::job::Job;
 use super::load::{LoadOptions, MAX_ALIGN, MIN_BUDGET};
 use super::threads;
 use crate::kernel::Stores;
-use crate::map::{BulkAllocator, Io, SystemAllocator};
+use crate::map::{self, BulkAllocator, Io, SystemAllocator};
 
 /// The memory to work in where nothing was asked for.
 const DEFAULT_BUDGET: u64 = 64 << 20;
@@ -88,7 +88,8 @@ impl Plan {
         })
     }
 
-    /// Whether all files are as long as they were; the first item of one that isn't is told.
+    /// Whether all files are as long as they were; of one that isn't, the first item is told that has
+    /// lost bytes.
     pub(super) fn still_whole(&self) -> Result<()> {
         let mut last = usize::MAX;
         for job in self
@@ -97,14 +98,30 @@ impl Plan {
             .filter_map(|&number| self.jobs.get(number))
         {
             if job.file != last {
-                let item = job.item;
-                let cut = |source| Error::Item { item, source };
                 let file = self.files.get(job.file)?;
-                file.data.still_whole().map_err(cut)?;
+                let whole = file.data.still_whole();
+                whole.map_err(|source| self.cut(job, source))?;
                 last = job.file;
             }
         }
         Ok(())
+    }
+
+    /// The error of a file in which something is wrong, and whose first item is `first`.
+    fn cut(&self, first: &Job, source: map::Error) -> Error {
+        let lost = match &source {
+            map::Error::Truncated { offset, .. } => {
+                let jobs = self
+                    .order
+                    .iter()
+                    .filter_map(|&number| self.jobs.get(number));
+                jobs.filter(|job| job.file == first.file)
+                    .find(|job| job.end() > *offset)
+            }
+            _ => None,
+        };
+        let item = lost.unwrap_or(first).item;
+        Error::Item { item, source }
     }
 }
 
