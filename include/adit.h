@@ -4208,7 +4208,9 @@ ADIT_API ADIT_NODISCARD adit_status adit_load_to_sink(const adit_load_items *ite
  * Threads: calls with const handles may run on any threads at the same time: uploads, conversions
  * and downloads too, as long as the bytes that they use are apart from those that another one
  * writes; where the host writes a buffer in place, who comes second to such bytes is refused
- * (ADIT_ERR_INVALID_ARGUMENT), else they are undefined. A ticket may be waited for on any thread.
+ * (ADIT_ERR_INVALID_ARGUMENT), else they are undefined. A callback of an upload neither uploads to the
+ * same device (ADIT_ERR_INVALID_ARGUMENT where that takes staging buffers) nor waits for a thread that
+ * does: it has what that would wait for. A ticket may be waited for on any thread.
  * Closing and freeing needs the caller's exclusion. An upload from files starts threads as a load
  * does; Vulkan drivers have threads of their own.
  *
@@ -4216,8 +4218,10 @@ ADIT_API ADIT_NODISCARD adit_status adit_load_to_sink(const adit_load_items *ite
  * device goes on. ADIT_ERR_GPU_LOST once the driver gave the device up (it hung, was reset or
  * removed), or had no memory for what it can't do without, commands, pipelines and waits: then this
  * is the answer of every call on it, waits do not hang, and closing and opening anew is all that is
- * left. ADIT_ERR_GPU for whatever else the driver refuses, with its text. A file that is cut during
- * an upload is ADIT_ERR_TRUNCATED, unless options->io is ADIT_IO_MAP.
+ * left. ADIT_ERR_GPU for whatever else the driver refuses, with its text. A driver that there is no
+ * memory to load is as one that isn't there, ADIT_ERR_NO_GPU; the first conversion of a device makes
+ * its shaders, in small pieces of memory that nothing goes on without (see Status and errors). A file
+ * that is cut during an upload is ADIT_ERR_TRUNCATED, unless options->io is ADIT_IO_MAP.
  *
  * Environment: a device that is opened with ADIT_GPU_SELECT_ENVIRONMENT is what the variable
  * ADIT_GPU says: an adapter's number, a kind (discrete, integrated, virtual, other, software), or a
@@ -4438,7 +4442,11 @@ typedef struct adit_gpu_options {
    * are made when first needed, and kept.
    */
   uint64_t chunk_bytes;
-  /** How many staging buffers, 2 to 64; 0 for 3. Each upload that runs holds one or two. */
+  /**
+   * How many staging buffers, 2 to 64; 0 for 3. Each upload that runs holds up to half of them, but
+   * two where they are there. Downloads from buffers that the host can't read have two more, and
+   * conversions on the way one on the card.
+   */
   uint32_t chunks;
   /** An adit_gpu_converter. */
   int32_t converter;
@@ -4462,7 +4470,10 @@ typedef struct adit_gpu_model_options {
    * with which every tensor can be bound to a shader.
    */
   uint64_t align;
-  /** The most bytes of a buffer; 0 for as many as the adapter can. */
+  /**
+   * The most bytes of a buffer, rounded down to a multiple of 4, which isn't 0; 0 for as many as the
+   * adapter can.
+   */
   uint64_t buffer_bytes;
   /** Zeros. */
   uint64_t reserved[4];
@@ -4658,7 +4669,7 @@ ADIT_API ADIT_NODISCARD adit_status adit_gpu_status(const adit_gpu *gpu, adit_er
 /**
  * Waits until the card has done all that this device was told so far, on whatever thread.
  *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED,
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_FORKED,
  * ADIT_ERR_UNSUPPORTED (a build without GPU support).
  */
 ADIT_API ADIT_NODISCARD adit_status adit_gpu_wait(const adit_gpu *gpu, adit_error **err);
@@ -4770,7 +4781,7 @@ ADIT_API ADIT_NODISCARD adit_status adit_gpu_convert(const adit_gpu_buffer *from
  * Waits up to `timeout_ns` nanoseconds until a ticket is done; ADIT_GPU_FOREVER: as long as it takes.
  * ADIT_TIMEOUT where it isn't done by then: wait again, or later, as often as you like. 0 only looks.
  *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_TIMEOUT, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU,
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_TIMEOUT, ADIT_ERR_GPU_LOST,
  * ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a build without GPU support).
  */
 ADIT_API ADIT_NODISCARD adit_status adit_gpu_ticket_wait(const adit_gpu_ticket *ticket,
@@ -4779,7 +4790,7 @@ ADIT_API ADIT_NODISCARD adit_status adit_gpu_ticket_wait(const adit_gpu_ticket *
 /**
  * Tells in `*done` whether a ticket is done, without waiting.
  *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED,
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_FORKED,
  * ADIT_ERR_UNSUPPORTED (a build without GPU support).
  */
 ADIT_API ADIT_NODISCARD adit_status adit_gpu_ticket_poll(const adit_gpu_ticket *ticket, bool *done,
@@ -4867,8 +4878,10 @@ ADIT_API ADIT_NODISCARD adit_status adit_gpu_native(const adit_gpu *gpu, adit_gp
  * TRANSFER_WRITE and SHADER_WRITE (where the host wrote the bytes, submitting alone is enough). An upload
  * doesn't wait for the engine's commands: those that use the bytes are done before the next one begins.
  *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a
- * build without GPU support).
+ * It waits until the card has done what was submitted.
+ *
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU,
+ * ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a build without GPU support).
  */
 ADIT_API ADIT_NODISCARD adit_status adit_gpu_buffer_native(const adit_gpu_buffer *buffer,
     uint64_t *vk_buffer, adit_error **err);
@@ -4908,8 +4921,8 @@ ADIT_API ADIT_NODISCARD adit_status adit_gpu_vulkan_extensions(uint32_t api_vers
 
 /**
  * Tells which value of an adopted device's timeline semaphore says that the card has done all that
- * this library submitted so far: after an upload has returned, that upload is part of it. One less than
- * `first_value` before there was any. A call on another thread may have submitted more, which only
+ * this library submitted so far: after an upload has returned, that upload is part of it. 0, which
+ * every semaphore has, before there was any. A call on another thread may have submitted more, which only
  * makes the value one to wait longer for. Where the host wrote the bytes itself nothing was submitted,
  * and the next submission of the engine's sees them.
  *
@@ -4940,7 +4953,7 @@ ADIT_API ADIT_NODISCARD adit_status adit_gpu_signaled(const adit_gpu *gpu, uint6
  * then on until the card is done (adit_gpu_vulkan_device says how that is seen) nobody else uses the
  * bytes that a call writes.
  *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT (also for a VkBuffer that is wrapped already),
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (also for a VkBuffer that is wrapped already, or has less memory),
  * ADIT_ERR_OUT_OF_RANGE (more than `buffer_bytes` of adit_gpu_info), ADIT_ERR_OUT_OF_MEMORY,
  * ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a build without GPU support).
  */

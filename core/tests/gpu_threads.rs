@@ -16,9 +16,13 @@ mod gpu_tools;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use adit_core::gpu::{Buffer, Error, Ticket, upload};
-use adit_core::transfer::LoadOptions;
-use gpu_tools::{PATHS, Random, all, bytes_item, get, open, put, tiny, to};
+use adit_core::dtype::DType;
+use adit_core::error::{Kind, Report};
+use adit_core::gpu::{Buffer, DeviceOptions, Error, MemoryPath, Ticket, Upload, convert, upload};
+use adit_core::transfer::{Item, LoadOptions, Watch};
+use gpu_tools::{
+    PATHS, Random, all, bytes_item, data, get, open, put, send, source, tiny, to, try_get,
+};
 
 const THREADS: u64 = 8;
 
@@ -122,4 +126,156 @@ fn things_may_go_in_any_order() {
         drop(buffer);
         ticket.wait(None).unwrap();
     }
+}
+
+/// wgpu panics where a wait that timed out meets another thread's that didn't.
+#[test]
+fn who_looks_at_a_ticket_loses_no_device() {
+    for memory in PATHS {
+        let Some(device) = open(&tiny(memory)) else {
+            return;
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..2 {
+                let device = &device;
+                scope.spawn(move || {
+                    let bytes = Random::new(thread + 1).bytes(16 << 10);
+                    let halves = Buffer::create(device, 16 << 10).unwrap();
+                    let floats = Buffer::create(device, 32 << 10).unwrap();
+                    put(&halves, 0, &bytes).unwrap();
+                    for round in 0..500 {
+                        let (from, to) = ((&halves, 0, DType::F16), (&floats, 0, DType::F32));
+                        let ticket = convert(from, to, 1 << (round % 13)).unwrap();
+                        match round % 3 {
+                            0 => drop(ticket.is_done().unwrap()),
+                            1 => match ticket.wait(Some(Duration::from_micros(50))) {
+                                Ok(()) | Err(Error::Timeout) => {}
+                                Err(error) => panic!("{error}"),
+                            },
+                            _ => ticket.wait(None).unwrap(),
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(device.status().lost, None);
+        device.wait_idle().unwrap();
+    }
+}
+
+/// All chunks go through one scratch buffer.
+#[test]
+fn the_card_converts_for_many_threads() {
+    for memory in PATHS {
+        let options = DeviceOptions {
+            chunks: 8,
+            ..tiny(memory)
+        };
+        let Some(device) = open(&options) else {
+            return;
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let device = &device;
+                scope.spawn(move || {
+                    let mut random = Random::new(thread + 1);
+                    let dtype = [DType::F16, DType::Q4_0][thread as usize % 2];
+                    let (block, elements) = (dtype.block_bytes(), dtype.block_elements());
+                    // More than a chunk.
+                    let count = (200 << 10) / block as usize;
+                    let outcome = count * elements as usize * 4;
+                    let card = Buffer::create(device, outcome as u64).unwrap();
+                    let host = Buffer::create(device, outcome as u64).unwrap();
+                    let plain = Buffer::create(device, 100_000).unwrap();
+                    for _ in 0..4 {
+                        let stored = data(&random.bytes(count * block as usize));
+                        let item = Item {
+                            dtype: Some(DType::F32),
+                            ..Item::new(source(&stored, 0, dtype, count * elements as usize))
+                        };
+                        let bytes = random.bytes(100_000);
+                        let on_host = Upload {
+                            on_host: true,
+                            ..to(&host, 0, item.clone())
+                        };
+                        let beside = to(&plain, 0, bytes_item(&bytes));
+                        send(&[to(&card, 0, item), beside]).unwrap();
+                        send(&[on_host]).unwrap();
+                        assert!(all(&card) == all(&host));
+                        assert!(all(&plain) == bytes);
+                    }
+                });
+            }
+        });
+    }
+}
+
+/// What the host writes in place is one call's at a time.
+#[test]
+fn bytes_that_another_call_writes_are_refused() {
+    struct Meanwhile<'a>(&'a Buffer, u32);
+    impl Watch for Meanwhile<'_> {
+        fn progress(&mut self, done: u64, total: u64) -> bool {
+            if done < total && self.1 == 0 {
+                self.1 += 1;
+                let same = || (put(self.0, 4096, b"abcd"), try_get(self.0, 8190, 2));
+                let (put_same, got_same) =
+                    std::thread::scope(|scope| scope.spawn(same).join().unwrap());
+                let refused = |error: Error| {
+                    assert_eq!(error.kind(), Kind::InvalidArgument);
+                    assert!(error.to_string().contains("another call is"), "{error}");
+                };
+                refused(put_same.unwrap_err());
+                refused(got_same.unwrap_err());
+                // Beside them all is well.
+                put(self.0, 8192, b"beside").unwrap();
+                assert_eq!(try_get(self.0, 8192, 6).unwrap(), b"beside");
+            }
+            true
+        }
+    }
+    let Some(device) = open(&tiny(MemoryPath::Direct)) else {
+        return;
+    };
+    let buffer = Buffer::create(&device, 16384).unwrap();
+    let bytes = Random::new(9).bytes(8192);
+    let mut meanwhile = Meanwhile(&buffer, 0);
+    let uploads = [to(&buffer, 0, bytes_item(&bytes))];
+    upload(&uploads, &LoadOptions::default(), &mut meanwhile).unwrap();
+    assert_eq!(meanwhile.1, 1);
+    assert!(get(&buffer, 0, 8192) == bytes);
+    assert_eq!(get(&buffer, 8192, 8), b"beside\0\0");
+}
+
+/// An upload that waited for the chunks of the one whose callback it is in would wait for ever.
+#[test]
+fn a_callback_of_an_upload_begins_no_other() {
+    struct Begins<'a>(&'a Buffer, &'a Buffer, u32);
+    impl Watch for Begins<'_> {
+        fn progress(&mut self, _: u64, _: u64) -> bool {
+            self.2 += 1;
+            let error = put(self.0, 0, b"same").unwrap_err();
+            assert_eq!(error.kind(), Kind::InvalidArgument);
+            assert!(error.to_string().contains("from a callback"), "{error}");
+            put(self.1, 0, b"another").unwrap();
+            assert_eq!(get(self.0, 4096, 2).len(), 2);
+            true
+        }
+    }
+    let Some(device) = open(&tiny(MemoryPath::Staging)) else {
+        return;
+    };
+    let other = open(&tiny(MemoryPath::Staging)).unwrap();
+    let buffer = Buffer::create(&device, 1 << 20).unwrap();
+    let beside = Buffer::create(&other, 4096).unwrap();
+    let bytes = Random::new(9).bytes(1 << 20);
+    let mut begins = Begins(&buffer, &beside, 0);
+    let uploads = [to(&buffer, 0, bytes_item(&bytes))];
+    for _ in 0..2 {
+        upload(&uploads, &LoadOptions::default(), &mut begins).unwrap();
+        assert!(all(&buffer) == bytes);
+    }
+    assert!(begins.2 > 2);
+    assert_eq!(get(&beside, 0, 7), b"another");
+    put(&buffer, 0, b"over").unwrap();
 }

@@ -266,8 +266,8 @@ pub unsafe extern "C" fn adit_gpu_vulkan_extensions(
 }
 
 /// Tells which value of an adopted device's timeline semaphore says that the card has done all that
-/// this library submitted so far: after an upload has returned, that upload is part of it. One less than
-/// `first_value` before there was any. A call on another thread may have submitted more, which only
+/// this library submitted so far: after an upload has returned, that upload is part of it. 0, which
+/// every semaphore has, before there was any. A call on another thread may have submitted more, which only
 /// makes the value one to wait longer for. Where the host wrote the bytes itself nothing was submitted,
 /// and the next submission of the engine's sees them.
 ///
@@ -314,7 +314,7 @@ pub unsafe extern "C" fn adit_gpu_signaled(
 /// then on until the card is done (adit_gpu_vulkan_device says how that is seen) nobody else uses the
 /// bytes that a call writes.
 ///
-/// Statuses: ADIT_ERR_INVALID_ARGUMENT (also for a VkBuffer that is wrapped already),
+/// Statuses: ADIT_ERR_INVALID_ARGUMENT (also for a VkBuffer that is wrapped already, or has less memory),
 /// ADIT_ERR_OUT_OF_RANGE (more than `buffer_bytes` of adit_gpu_info), ADIT_ERR_OUT_OF_MEMORY,
 /// ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a build without GPU support).
 #[unsafe(no_mangle)]

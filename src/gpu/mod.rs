@@ -31,7 +31,9 @@
 //! Threads: calls with const handles may run on any threads at the same time: uploads, conversions
 //! and downloads too, as long as the bytes that they use are apart from those that another one
 //! writes; where the host writes a buffer in place, who comes second to such bytes is refused
-//! (ADIT_ERR_INVALID_ARGUMENT), else they are undefined. A ticket may be waited for on any thread.
+//! (ADIT_ERR_INVALID_ARGUMENT), else they are undefined. A callback of an upload neither uploads to the
+//! same device (ADIT_ERR_INVALID_ARGUMENT where that takes staging buffers) nor waits for a thread that
+//! does: it has what that would wait for. A ticket may be waited for on any thread.
 //! Closing and freeing needs the caller's exclusion. An upload from files starts threads as a load
 //! does; Vulkan drivers have threads of their own.
 //!
@@ -39,8 +41,10 @@
 //! device goes on. ADIT_ERR_GPU_LOST once the driver gave the device up (it hung, was reset or
 //! removed), or had no memory for what it can't do without, commands, pipelines and waits: then this
 //! is the answer of every call on it, waits do not hang, and closing and opening anew is all that is
-//! left. ADIT_ERR_GPU for whatever else the driver refuses, with its text. A file that is cut during
-//! an upload is ADIT_ERR_TRUNCATED, unless options->io is ADIT_IO_MAP.
+//! left. ADIT_ERR_GPU for whatever else the driver refuses, with its text. A driver that there is no
+//! memory to load is as one that isn't there, ADIT_ERR_NO_GPU; the first conversion of a device makes
+//! its shaders, in small pieces of memory that nothing goes on without (see Status and errors). A file
+//! that is cut during an upload is ADIT_ERR_TRUNCATED, unless options->io is ADIT_IO_MAP.
 //!
 //! Environment: a device that is opened with ADIT_GPU_SELECT_ENVIRONMENT is what the variable
 //! ADIT_GPU says: an adapter's number, a kind (discrete, integrated, virtual, other, software), or a

@@ -49,7 +49,8 @@ pub struct adit_gpu_model_options {
     /// What tensors' places in buffers are multiples of: a power of two from 4 to 2 MiB; 0 for 256,
     /// with which every tensor can be bound to a shader.
     pub align: u64,
-    /// The most bytes of a buffer; 0 for as many as the adapter can.
+    /// The most bytes of a buffer, rounded down to a multiple of 4, which isn't 0; 0 for as many as the
+    /// adapter can.
     pub buffer_bytes: u64,
     /// Zeros.
     pub reserved: [u64; 4],
@@ -175,7 +176,7 @@ pub unsafe extern "C" fn adit_gpu_upload_model(
         // SAFETY: NULL or options, as the header asks.
         let options = unsafe { model_options(options) }?;
         // SAFETY: NULL or options, as the header asks.
-        let (load, mut callbacks) = unsafe { load_options(load) }?;
+        let (load, mut callbacks) = unsafe { load_options(load, "load") }?;
         let (uploaded, told) = upload_model(device, model, &options, &load, &mut callbacks)?;
         stats.set(adit_load_stats::of(&told));
         out.set(into_raw(uploaded));

@@ -92,8 +92,10 @@ pub unsafe extern "C" fn adit_gpu_native(
 /// TRANSFER_WRITE and SHADER_WRITE (where the host wrote the bytes, submitting alone is enough). An upload
 /// doesn't wait for the engine's commands: those that use the bytes are done before the next one begins.
 ///
-/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a
-/// build without GPU support).
+/// It waits until the card has done what was submitted.
+///
+/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU,
+/// ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a build without GPU support).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_gpu_buffer_native(
     buffer: *const adit_gpu_buffer,

@@ -86,7 +86,9 @@ pub struct adit_gpu_options {
     /// The bytes of each staging buffer: a multiple of 4096 from 64 KiB to 256 MiB; 0 for 4 MiB. They
     /// are made when first needed, and kept.
     pub chunk_bytes: u64,
-    /// How many staging buffers, 2 to 64; 0 for 3. Each upload that runs holds one or two.
+    /// How many staging buffers, 2 to 64; 0 for 3. Each upload that runs holds up to half of them, but
+    /// two where they are there. Downloads from buffers that the host can't read have two more, and
+    /// conversions on the way one on the card.
     pub chunks: u32,
     /// An adit_gpu_converter.
     pub converter: i32,
@@ -237,7 +239,7 @@ pub unsafe extern "C" fn adit_gpu_status(
 
 /// Waits until the card has done all that this device was told so far, on whatever thread.
 ///
-/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED,
+/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_FORKED,
 /// ADIT_ERR_UNSUPPORTED (a build without GPU support).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_gpu_wait(

@@ -35,7 +35,7 @@ pub const ADIT_GPU_FOREVER: u64 = u64::MAX;
 /// Waits up to `timeout_ns` nanoseconds until a ticket is done; ADIT_GPU_FOREVER: as long as it takes.
 /// ADIT_TIMEOUT where it isn't done by then: wait again, or later, as often as you like. 0 only looks.
 ///
-/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_TIMEOUT, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU,
+/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_TIMEOUT, ADIT_ERR_GPU_LOST,
 /// ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a build without GPU support).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_gpu_ticket_wait(
@@ -53,7 +53,7 @@ pub unsafe extern "C" fn adit_gpu_ticket_wait(
 
 /// Tells in `*done` whether a ticket is done, without waiting.
 ///
-/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED,
+/// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_GPU_LOST, ADIT_ERR_FORKED,
 /// ADIT_ERR_UNSUPPORTED (a build without GPU support).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_gpu_ticket_poll(

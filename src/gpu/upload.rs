@@ -101,7 +101,7 @@ pub unsafe extern "C" fn adit_gpu_upload_items(
         stats.optional("stats")?;
         let uploads = items.to_gpu()?;
         // SAFETY: NULL or options, as the header asks.
-        let (options, mut callbacks) = unsafe { load_options(options) }?;
+        let (options, mut callbacks) = unsafe { load_options(options, "options") }?;
         let (done, told) = upload(uploads, &options, &mut callbacks)?;
         hand_out(done, &ticket)?;
         stats.set(adit_load_stats::of(&told));

@@ -17,6 +17,10 @@ static PFN_vkGetDeviceProcAddr real_get_of_device;
 static PFN_vkWaitForFences real_wait_for_fences;
 static PFN_vkGetFenceStatus real_get_fence_status;
 static PFN_vkQueueSubmit real_queue_submit;
+static PFN_vkWaitSemaphores real_wait_semaphores;
+/* How often a semaphore was waited for, and the last value. */
+static int semaphore_waits = 0;
+static uint64_t waited_value = 0;
 
 static bool is_late(VkFence fence) {
     for (size_t at = 0; busy && at < late_fences; at++)
@@ -45,6 +49,15 @@ static VKAPI_ATTR VkResult VKAPI_CALL wait_for_fences(VkDevice device, uint32_t 
     return answer == VK_SUCCESS ? result : answer;
 }
 
+static VKAPI_ATTR VkResult VKAPI_CALL wait_semaphores(VkDevice device,
+                                                      const VkSemaphoreWaitInfo *info,
+                                                      uint64_t timeout) {
+    CHECK_EQ(info->semaphoreCount, 1);
+    semaphore_waits++;
+    waited_value = info->pValues[0];
+    return real_wait_semaphores(device, info, timeout);
+}
+
 static VKAPI_ATTR VkResult VKAPI_CALL get_fence_status(VkDevice device, VkFence fence) {
     const VkResult result = real_get_fence_status(device, fence);
     if (is_late(fence)) return VK_NOT_READY;
@@ -54,6 +67,7 @@ static VKAPI_ATTR VkResult VKAPI_CALL get_fence_status(VkDevice device, VkFence 
 static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_of_device(VkDevice device, const char *name) {
     if (strcmp(name, "vkWaitForFences") == 0) return (PFN_vkVoidFunction)wait_for_fences;
     if (strcmp(name, "vkGetFenceStatus") == 0) return (PFN_vkVoidFunction)get_fence_status;
+    if (strcmp(name, "vkWaitSemaphores") == 0) return (PFN_vkVoidFunction)wait_semaphores;
     if (strcmp(name, "vkQueueSubmit") == 0) return (PFN_vkVoidFunction)queue_submit;
     return real_get_of_device(device, name);
 }
@@ -63,15 +77,17 @@ static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get(VkInstance instance, const c
     return real_get(instance, name);
 }
 
-static adit_gpu *adopt_driver(engine *own, int32_t memory) {
+static adit_gpu *adopt_driver(engine *own, int32_t memory, uint64_t first_value) {
     start_engine(own, VK_API_VERSION_1_2, true);
     real_get = own->get;
     real_get_of_device = own->get_of_device;
     real_wait_for_fences = VK_DEVICE(own, vkWaitForFences);
     real_get_fence_status = VK_DEVICE(own, vkGetFenceStatus);
     real_queue_submit = VK_DEVICE(own, vkQueueSubmit);
+    real_wait_semaphores = VK_DEVICE(own, vkWaitSemaphores);
     adit_gpu_vulkan_device told = told_of(own);
     told.get_instance_proc_addr = (adit_gpu_vulkan_fn)get;
+    told.first_value = first_value;
     adit_gpu_options options = ADIT_GPU_OPTIONS_INIT;
     options.memory = memory;
     options.chunk_bytes = 65536;
@@ -103,7 +119,7 @@ typedef enum first {
 
 static void lose(int32_t memory, VkResult result, first who) {
     engine own;
-    adit_gpu *gpu = adopt_driver(&own, memory);
+    adit_gpu *gpu = adopt_driver(&own, memory, 1);
     adit_gpu_buffer *buffer = new_buffer(gpu, SIZE), *other = new_buffer(gpu, 4000);
     adit_gpu_buffer *another = (adit_gpu_buffer *)(void *)CHECK_GARBAGE;
     adit_gpu_ticket *ticket = NULL;
@@ -156,36 +172,64 @@ static void lose(int32_t memory, VkResult result, first who) {
     end_engine(&own);
 }
 
+/* Closing waits until the semaphore has what was told, and for nothing where nothing was submitted: the
+ * value before the first need not come. */
+static void close_waits(int32_t memory) {
+    engine own;
+    semaphore_waits = 0;
+    uint64_t value = 0;
+    adit_gpu *gpu = adopt_driver(&own, memory, 100);
+    EXPECT_OK(adit_gpu_signaled(gpu, &value, &err));
+    CHECK_EQ(value, 0);
+    adit_gpu_close(gpu);
+    CHECK_INT(semaphore_waits, 0);
+    end_engine(&own);
+
+    gpu = adopt_driver(&own, memory, 100);
+    adit_gpu_buffer *halves = new_buffer(gpu, 4), *floats = new_buffer(gpu, 8);
+    EXPECT_OK(adit_gpu_upload(halves, 0, "\0\x3c\0\x40", 4, NULL, &err));
+    EXPECT_OK(adit_gpu_convert(halves, 0, ADIT_DTYPE_F16, floats, 0, ADIT_DTYPE_F32, 2, NULL, &err));
+    adit_gpu_buffer_free(floats);
+    adit_gpu_buffer_free(halves);
+    EXPECT_OK(adit_gpu_signaled(gpu, &value, &err));
+    CHECK(value >= 100);
+    adit_gpu_close(gpu);
+    CHECK_INT(semaphore_waits, 1);
+    CHECK_EQ(waited_value, value);
+    CHECK_EQ(semaphore_value(&own), value);
+    end_engine(&own);
+}
+
 /* A ticket isn't done before the card is, neither at once nor after a while; other calls go on. */
 static void take_long(int32_t memory) {
     engine own;
-    adit_gpu *gpu = adopt_driver(&own, memory);
+    adit_gpu *gpu = adopt_driver(&own, memory, 1);
     adit_gpu_buffer *halves = new_buffer(gpu, 4000), *floats = new_buffer(gpu, 8000);
-    adit_gpu_ticket *first = NULL, *second = NULL;
+    adit_gpu_ticket *earlier = NULL, *later = NULL;
     unsigned char *bytes = noise_bytes(4000);
     float wanted[2000];
     bool done = true;
     EXPECT_OK(adit_convert(bytes, ADIT_DTYPE_F16, wanted, ADIT_DTYPE_F32, 2000, 0, &err));
     EXPECT_OK(adit_gpu_upload(halves, 0, bytes, 4000, NULL, &err));
     busy = true;
-    EXPECT_OK(adit_gpu_convert(halves, 0, ADIT_DTYPE_F16, floats, 0, ADIT_DTYPE_F32, 1000, &first,
+    EXPECT_OK(adit_gpu_convert(halves, 0, ADIT_DTYPE_F16, floats, 0, ADIT_DTYPE_F32, 1000, &earlier,
                                &err));
-    EXPECT_OK(adit_gpu_ticket_poll(first, &done, &err));
+    EXPECT_OK(adit_gpu_ticket_poll(earlier, &done, &err));
     CHECK(!done);
-    EXPECT(adit_gpu_ticket_wait(first, 0, &err), ADIT_TIMEOUT);
+    EXPECT(adit_gpu_ticket_wait(earlier, 0, &err), ADIT_TIMEOUT);
     CHECK(err == NULL);
-    EXPECT(adit_gpu_ticket_wait(first, 1000000, &err), ADIT_TIMEOUT);
+    EXPECT(adit_gpu_ticket_wait(earlier, 1000000, &err), ADIT_TIMEOUT);
     CHECK(err == NULL);
     EXPECT_OK(adit_gpu_convert(halves, 2000, ADIT_DTYPE_F16, floats, 4000, ADIT_DTYPE_F32, 1000,
-                               &second, &err));
-    EXPECT(adit_gpu_ticket_wait(second, 1000000, &err), ADIT_TIMEOUT);
-    EXPECT(adit_gpu_ticket_wait(first, 0, &err), ADIT_TIMEOUT);
+                               &later, &err));
+    EXPECT(adit_gpu_ticket_wait(later, 1000000, &err), ADIT_TIMEOUT);
+    EXPECT(adit_gpu_ticket_wait(earlier, 0, &err), ADIT_TIMEOUT);
     EXPECT_OK(adit_gpu_status(gpu, &err));
     CHECK(late_fences >= 2);
     busy = false;
     late_fences = 0;
-    wait_for(second);
-    wait_for(first);
+    wait_for(later);
+    wait_for(earlier);
     check_buffer(floats, 0, wanted, 8000);
     free(bytes);
     adit_gpu_buffer_free(floats);
@@ -199,6 +243,7 @@ int main(int argc, char **argv) {
     const bool slow = getenv("ADIT_TEST_VALGRIND") != NULL;
     for (size_t at = 0; at < 2; at++) {
         take_long(memory_paths[at]);
+        close_waits(memory_paths[at]);
         for (int who = 0; who < FIRSTS; who++) {
             lose(memory_paths[at], VK_ERROR_DEVICE_LOST, (first)who);
             /* wgpu gives a device up whose waits fail otherwise, too. */

@@ -255,12 +255,23 @@ static void forks(int32_t path) {
     adit_gpu_buffer *buffer = new_buffer(gpu, 1000);
     adit_gpu_ticket *ticket = NULL;
     EXPECT_OK(adit_gpu_upload(buffer, 0, "before", 7, &ticket, &err));
+    adit_model *model = NULL;
+    EXPECT_OK(adit_model_open(data_path("safetensors/model_small.safetensors"), NULL, &model, &err));
+    adit_gpu_buffer *target = new_buffer(gpu, 100000);
+    adit_load_items *items = NULL;
+    adit_load_item_options options = ADIT_LOAD_ITEM_OPTIONS_INIT;
+    options.gpu_buffer = target;
+    EXPECT_OK(adit_load_items_new(&items, &err));
+    EXPECT_OK(adit_load_items_add_model(items, model, 0, &options, &err));
     const pid_t child = check_fork();
     if (child == 0) {
         char bytes[8];
         bool done = true;
         adit_gpu *own = NULL;
         adit_gpu_buffer *another = NULL;
+        adit_gpu_model *uploaded = NULL;
+        adit_gpu_vulkan native = ADIT_GPU_VULKAN_INIT;
+        uint64_t handle = 0;
         EXPECT_ERROR(adit_gpu_status(gpu, &err), ADIT_ERR_FORKED, "fork");
         EXPECT_ERROR(adit_gpu_wait(gpu, &err), ADIT_ERR_FORKED, "fork");
         EXPECT_ERROR(adit_gpu_open(NULL, &own, &err), ADIT_ERR_FORKED, "had a GPU open");
@@ -269,6 +280,17 @@ static void forks(int32_t path) {
         CHECK(another == NULL);
         EXPECT_ERROR(adit_gpu_upload(buffer, 0, "child", 6, NULL, &err), ADIT_ERR_FORKED, "fork");
         EXPECT_ERROR(adit_gpu_download(buffer, 0, bytes, 7, &err), ADIT_ERR_FORKED, "fork");
+        EXPECT_ERROR(adit_gpu_native(gpu, &native, &err), ADIT_ERR_FORKED, "fork");
+        EXPECT_ERROR(adit_gpu_buffer_native(buffer, &handle, &err), ADIT_ERR_FORKED, "fork");
+        EXPECT_ERROR(adit_gpu_convert(buffer, 0, ADIT_DTYPE_F16, target, 0, ADIT_DTYPE_F32, 8, NULL,
+                                      &err),
+                     ADIT_ERR_FORKED, "fork");
+        EXPECT_ERROR(adit_gpu_upload_items(items, NULL, NULL, NULL, &err), ADIT_ERR_FORKED, "fork");
+        EXPECT_ERROR(adit_gpu_upload_model(gpu, model, NULL, NULL, &uploaded, NULL, &err),
+                     ADIT_ERR_FORKED, "fork");
+        adit_load_items_free(items);
+        adit_model_close(model);
+        adit_gpu_buffer_free(target);
         EXPECT_ERROR(adit_gpu_ticket_wait(ticket, 0, &err), ADIT_ERR_FORKED, "fork");
         EXPECT_ERROR(adit_gpu_ticket_poll(ticket, &done, &err), ADIT_ERR_FORKED, "fork");
         CHECK(!done);
@@ -278,6 +300,9 @@ static void forks(int32_t path) {
         child_ends();
     }
     check_child(child);
+    adit_load_items_free(items);
+    adit_model_close(model);
+    adit_gpu_buffer_free(target);
     wait_for(ticket);
     check_buffer(buffer, 0, "before", 7);
     goes_on(gpu);

@@ -251,6 +251,8 @@ static void refused(engine *own) {
     NOT_ADOPTED(ADIT_ERR_INVALID_ARGUMENT, "device->first_value is set without a timeline_semaphore");
     told.first_value = 0;
     NOT_ADOPTED(ADIT_ERR_INVALID_ARGUMENT, "the first value of the timeline semaphore is 0");
+    told.first_value = UINT64_MAX;
+    NOT_ADOPTED(ADIT_ERR_INVALID_ARGUMENT, "leaves no values");
     told.reserved0 = 1;
     NOT_ADOPTED(ADIT_ERR_UNSUPPORTED, "device sets a reserved field");
     told.reserved[3] = 1;
@@ -290,6 +292,10 @@ static void refused_buffers(engine *own) {
                  ADIT_ERR_INVALID_ARGUMENT, "a buffer of 0 bytes can't be wrapped");
     EXPECT_ERROR(adit_gpu_buffer_wrap_vulkan(gpu, handle, 4095, &buffer, &err),
                  ADIT_ERR_INVALID_ARGUMENT, "a buffer of 4095 bytes can't be wrapped");
+    EXPECT_ERROR(adit_gpu_buffer_wrap_vulkan(gpu, handle, 1 << 20, &buffer, &err),
+                 ADIT_ERR_INVALID_ARGUMENT, "the VkBuffer has ");
+    EXPECT_ERROR(adit_gpu_buffer_wrap_vulkan(gpu, handle, UINT64_MAX - 3, &buffer, &err),
+                 ADIT_ERR_OUT_OF_RANGE, "is more than");
     EXPECT_ERROR(adit_gpu_buffer_wrap_vulkan(gpu, handle, 4096, NULL, &err),
                  ADIT_ERR_INVALID_ARGUMENT, "out is NULL");
     EXPECT_ERROR(adit_gpu_buffer_wrap_vulkan(NULL, handle, 4096, &buffer, &err),

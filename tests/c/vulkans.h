@@ -27,8 +27,6 @@ typedef struct engine {
     VkSemaphore timeline;
     VkCommandPool pool;
     uint32_t api_version, family;
-    bool validated;
-    VkDebugUtilsMessengerEXT messenger;
     /* Its lock of the queue, and what was seen of it. */
     pthread_mutex_t mutex;
     pthread_t owner;
@@ -68,57 +66,16 @@ static inline void ADIT_CALL engine_unlock(void *ctx) {
     CHECK(pthread_mutex_unlock(&own->mutex) == 0);
 }
 
-static VKAPI_ATTR VkBool32 VKAPI_CALL engine_hears(VkDebugUtilsMessageSeverityFlagBitsEXT severity,
-                                                   VkDebugUtilsMessageTypeFlagsEXT type,
-                                                   const VkDebugUtilsMessengerCallbackDataEXT *data,
-                                                   void *ctx) {
-    (void)severity;
-    (void)type;
-    (void)ctx;
-    CHECK_FAIL("Vulkan's validation says: %s", data->pMessage);
-    return VK_FALSE;
-}
-
-/* Whether the layer that checks the uses of Vulkan is there. */
-static inline bool has_validation(const engine *own) {
-    VkLayerProperties layers[64];
-    uint32_t count = 64;
-    const VkResult result = VK_GLOBAL(own, vkEnumerateInstanceLayerProperties)(&count, layers);
-    CHECK(result == VK_SUCCESS || result == VK_INCOMPLETE);
-    for (uint32_t i = 0; i < count; i++)
-        if (strcmp(layers[i].layerName, "VK_LAYER_KHRONOS_validation") == 0) return true;
-    return false;
-}
-
 static inline void make_instance(engine *own) {
-    static const char *const layer[] = { "VK_LAYER_KHRONOS_validation" };
-    static const char *const extension[] = { VK_EXT_DEBUG_UTILS_EXTENSION_NAME };
     VkApplicationInfo application;
     memset(&application, 0, sizeof application);
     application.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO;
     application.apiVersion = own->api_version;
-    VkDebugUtilsMessengerCreateInfoEXT hears;
-    memset(&hears, 0, sizeof hears);
-    hears.sType = VK_STRUCTURE_TYPE_DEBUG_UTILS_MESSENGER_CREATE_INFO_EXT;
-    hears.messageSeverity = VK_DEBUG_UTILS_MESSAGE_SEVERITY_WARNING_BIT_EXT |
-                            VK_DEBUG_UTILS_MESSAGE_SEVERITY_ERROR_BIT_EXT;
-    hears.messageType = VK_DEBUG_UTILS_MESSAGE_TYPE_VALIDATION_BIT_EXT |
-                        VK_DEBUG_UTILS_MESSAGE_TYPE_GENERAL_BIT_EXT;
-    hears.pfnUserCallback = engine_hears;
     VkInstanceCreateInfo info;
     memset(&info, 0, sizeof info);
     info.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO;
     info.pApplicationInfo = &application;
-    if (own->validated) {
-        info.enabledLayerCount = 1;
-        info.ppEnabledLayerNames = layer;
-        info.enabledExtensionCount = 1;
-        info.ppEnabledExtensionNames = extension;
-    }
     VK_OK(VK_GLOBAL(own, vkCreateInstance)(&info, NULL, &own->instance));
-    if (own->validated)
-        VK_OK(VK(own, vkCreateDebugUtilsMessengerEXT)(own->instance, &hears, NULL,
-                                                      &own->messenger));
 }
 
 /* The first family with graphics and compute. */
@@ -173,7 +130,7 @@ static inline void make_device(engine *own, bool timeline) {
     VK_OK(VK_DEVICE(own, vkCreateSemaphore)(own->device, &semaphore, NULL, &own->timeline));
 }
 
-/* An engine that starts; with ADIT_TEST_VALIDATION=1 its uses of Vulkan are checked. */
+/* An engine that starts. */
 static inline void start_engine(engine *own, uint32_t api_version, bool timeline) {
     memset(own, 0, sizeof *own);
     CHECK(pthread_mutex_init(&own->mutex, NULL) == 0);
@@ -183,9 +140,6 @@ static inline void start_engine(engine *own, uint32_t api_version, bool timeline
     void *symbol = dlsym(own->library, "vkGetInstanceProcAddr");
     CHECK(symbol != NULL);
     memcpy(&own->get, &symbol, sizeof own->get);
-    const char *validation = getenv("ADIT_TEST_VALIDATION");
-    own->validated = validation != NULL && strcmp(validation, "1") == 0;
-    if (own->validated) CHECK(has_validation(own));
     make_instance(own);
     make_device(own, timeline);
     VkCommandPoolCreateInfo pool;
@@ -200,8 +154,6 @@ static inline void end_engine(engine *own) {
     if (own->timeline != VK_NULL_HANDLE)
         VK_DEVICE(own, vkDestroySemaphore)(own->device, own->timeline, NULL);
     VK_DEVICE(own, vkDestroyDevice)(own->device, NULL);
-    if (own->validated)
-        VK(own, vkDestroyDebugUtilsMessengerEXT)(own->instance, own->messenger, NULL);
     VK(own, vkDestroyInstance)(own->instance, NULL);
     CHECK_INT(own->held, 0);
     CHECK_EQ(own->locks, own->unlocks);

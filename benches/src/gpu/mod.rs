@@ -18,7 +18,7 @@ pub use small::run as small;
 pub use upload::run as upload;
 
 use crate::Result;
-use crate::adit::{Gpu, Way};
+use crate::adit::{Gpu, GpuBuffer, Way};
 use crate::data::Random;
 use crate::harness::{Samples, Side, Unit, report_wall};
 
@@ -93,4 +93,14 @@ fn fill(bytes: &mut [u8]) {
         let word = random.next().to_le_bytes();
         chunk.copy_from_slice(&word[..chunk.len()]);
     }
+}
+
+/// Whether a buffer has these bytes.
+fn check(buffer: &GpuBuffer, wanted: &[u8]) -> Result<()> {
+    let mut back = vec![0; wanted.len()];
+    buffer.download(&mut back)?;
+    if back != wanted {
+        return Err("other bytes are there than were uploaded".into());
+    }
+    Ok(())
 }

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use super::{Adapter, Named, compare, fill, named};
-use crate::adit::{Gpu, GpuBuffer};
+use super::{Adapter, Named, check, compare, fill, named};
+use crate::adit::Gpu;
 use crate::harness::{Unit, wall_time};
 use crate::machine::{free_memory, libc};
 use crate::memory::{HugeBuffer, copy_over};
@@ -78,15 +78,6 @@ fn measure(context: &Context, adapter: &Adapter, name: &str, source: &[u8]) -> R
     }
     let unit = Unit::Rate(source.len() as f64);
     compare(context.rounds, &format!("upload {name}"), unit, ours, all)
-}
-
-fn check(buffer: &GpuBuffer, source: &[u8]) -> Result<()> {
-    let mut back = vec![0; source.len()];
-    buffer.download(&mut back)?;
-    if back != source {
-        return Err("other bytes are there than were uploaded".into());
-    }
-    Ok(())
 }
 
 /// What the first upload of a device takes of the host's memory at its height, beside the buffer.

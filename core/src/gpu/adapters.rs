@@ -113,7 +113,7 @@ fn there_is(infos: &[AdapterInfo]) -> String {
         .map(|(number, info): (usize, _)| format!("{number} '{}'", info.name))
         .collect();
     match names.len() {
-        1 => format!("the only adapter is {}", names.join("")),
+        1 => format!("the only adapter is {}", names.concat()),
         _ => format!("the adapters are {}", names.join(", ")),
     }
 }

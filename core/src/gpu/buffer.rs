@@ -127,11 +127,6 @@ impl Buffer {
         self.0.size
     }
 
-    /// Its bytes that copies can reach: up to 3 more where it was made here.
-    pub(super) fn capacity(&self) -> u64 {
-        self.0.raw.size()
-    }
-
     /// The device that it is on.
     #[must_use]
     pub fn device(&self) -> &Device {

@@ -69,6 +69,12 @@ impl fmt::Debug for Device {
 /// What submissions are called in errors.
 const SUBMITTING: &str = "submitting commands";
 
+/// How often wgpu is asked for a wait's end when it panics, and doesn't tell that the device is lost.
+/// It does so where a wait timed out, and another thread saw the last submission end before this one
+/// looks at the queue again (wgpu-core 30.0.1, `Device::maintain`: "should never be hit"). Asked again,
+/// it knows.
+const ASKED: u32 = 4;
+
 /// What is asked of wgpu. It has all features of that on every adapter of this backend; none is one of
 /// Vulkan's.
 pub(super) fn device_descriptor(adapter: &wgpu::Adapter) -> wgpu::DeviceDescriptor<'static> {
@@ -300,13 +306,20 @@ impl Device {
         timeout: Option<Duration>,
     ) -> Result<()> {
         self.sound()?;
-        match polled(self.raw(), submission, timeout) {
-            Ok(()) => self.sound(),
-            Err(Unfinished::NotYet) => {
-                self.sound()?;
-                Err(Error::Timeout)
+        let mut said = String::new();
+        for _ in 0..ASKED {
+            match polled(self.raw(), submission.clone(), timeout) {
+                Ok(()) => return self.sound(),
+                Err(Unfinished::NotYet) => {
+                    self.sound()?;
+                    return Err(Error::Timeout);
+                }
+                Err(Unfinished::Never(why)) => {
+                    self.sound()?;
+                    said = why;
+                }
             }
-            Err(Unfinished::Never(why)) => Err(self.lost(why)),
         }
+        Err(self.lost(said))
     }
 }

@@ -30,8 +30,8 @@ pub fn download(buffer: &Buffer, offset: u64, to: Room) -> Result<()> {
     if bytes == 0 {
         return Ok(());
     }
+    let _use = buffer.read(offset..end)?;
     if let Some(memory) = buffer.memory().filter(|memory| memory.is_cached()) {
-        let _use = buffer.read(offset..end)?;
         let raw = buffer.raw()?;
         let submission = device.run(|commands| {
             for_host(commands, raw);
@@ -44,18 +44,9 @@ pub fn download(buffer: &Buffer, offset: u64, to: Room) -> Result<()> {
         unsafe { copy(memory.at(offset), to.start(), bytes as usize, Stores::Auto) };
         return Ok(());
     }
-    // Copies are of whole words.
+    // Copies are of whole words, which every buffer consists of.
     let from = offset - offset % COPY_ALIGN;
-    let until = end.checked_next_multiple_of(COPY_ALIGN);
-    let until = until.filter(|&until| until <= buffer.capacity());
-    let until = until.ok_or_else(|| Error::Arguments {
-        why: format!(
-            "the last bytes of a buffer of {} can't be copied: the card copies whole words of \
-             {COPY_ALIGN}",
-            buffer.size()
-        ),
-        item: None,
-    })?;
+    let until = end.next_multiple_of(COPY_ALIGN);
     // SAFETY: the caller's promise for the room, whose bytes are those of the range.
     unsafe { staged(device, buffer, from..until, offset, to) }
 }

@@ -146,6 +146,7 @@ impl Layout {
         let offset = match behind {
             Some(offset) => offset,
             None => {
+                reserve(&mut self.buffers, 1)?;
                 self.buffers.push(0);
                 0
             }

@@ -197,10 +197,10 @@ impl Mapped {
     /// Makes the `bytes` bytes at `offset` zero.
     ///
     /// # Safety
-    /// Nobody else uses them.
+    /// They lie in the memory, and nobody else uses them.
     pub(super) unsafe fn clear(&self, offset: u64, bytes: u64) {
         debug_assert!(offset + bytes <= self.bytes);
-        // SAFETY: they lie in the mapped memory, by the ranges' checks of all callers.
+        // SAFETY: they lie in the mapped memory, and are nobody else's, as the caller promises.
         unsafe { self.at(offset).write_bytes(0, bytes as usize) };
     }
 }

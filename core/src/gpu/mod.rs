@@ -30,6 +30,8 @@ mod direct;
 #[cfg(adit_gpu)]
 mod download;
 #[cfg(adit_gpu)]
+mod held;
+#[cfg(adit_gpu)]
 mod in_use;
 #[cfg(adit_gpu)]
 mod layout;

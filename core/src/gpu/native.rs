@@ -30,21 +30,16 @@ impl Device {
 }
 
 impl Buffer {
-    /// The `VkBuffer`, good as long as the buffer is, and not to be destroyed.
+    /// The `VkBuffer`, good as long as the buffer is, and not to be destroyed. Waits for what was
+    /// submitted.
     ///
     /// # Errors
-    /// [`Error::Lost`].
+    /// [`Error::Lost`], [`Error::OutOfMemory`], [`Error::Failed`].
     pub fn native(&self) -> Result<u64> {
         self.device().sound()?;
-        self.raw()?;
+        let buffer = self.raw()?;
         // What was cleared for that is so before an engine's queue learns of the buffer.
         self.device().settle()?;
-        self.handle()
-    }
-
-    /// The `VkBuffer`, for nothing but to tell it from others.
-    pub(super) fn handle(&self) -> Result<u64> {
-        let buffer = self.raw_to_write(0, 0);
         // SAFETY: what the guard leads to is only asked for its handle; it isn't destroyed.
         let guard = unsafe { buffer.as_hal::<Vulkan>() };
         let raw = guard.ok_or(Error::Internal("a GPU buffer that isn't Vulkan's"))?;

@@ -8,6 +8,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use super::buffer::COPY_ALIGN;
 use super::device::Device;
 use super::error::{Error, Result};
+use super::held::Held;
 use super::memory::{Mapped, Purpose, Shared};
 
 /// A staging buffer.
@@ -121,13 +122,23 @@ impl Ring {
 
     /// Chunks for `bytes` bytes: one, waited for where others have them all, and as many more as are of
     /// use, fair and there. Nobody waits for more while having some.
+    ///
+    /// # Errors
+    /// [`Error::Arguments`] on a thread that has some, in a callback of the upload that took them.
     pub(super) fn take<'a>(&'a self, device: &'a Device, bytes: u64) -> Result<Taken<'a>> {
+        let held = Held::new(std::ptr::from_ref(self).addr()).ok_or_else(|| Error::Arguments {
+            why: "an upload from a callback of another upload on the same GPU: it would wait for \
+                  staging buffers that the other one has"
+                .to_owned(),
+            item: None,
+        })?;
         let useful = usize::try_from(bytes.div_ceil(self.chunk_bytes)).unwrap_or(usize::MAX);
         // Two are filled and copied in turn; what is left lets another thread begin at once.
         let fair = (self.most / 2).max(2);
         let mut taken = Taken {
             ring: self,
             device,
+            _held: held,
             chunks: Vec::with_capacity(useful.min(fair)),
         };
         taken.chunks.push(self.take_one(device)?);
@@ -205,6 +216,7 @@ impl Drop for Counted<'_> {
 pub(super) struct Taken<'a> {
     ring: &'a Ring,
     device: &'a Device,
+    _held: Held,
     chunks: Vec<Chunk>,
 }
 

@@ -55,15 +55,14 @@ impl Device {
 pub(super) enum Unfinished {
     /// The time is over.
     NotYet,
-    /// The device is gone, and why.
+    /// wgpu gave up, and why.
     Never(String),
 }
 
 /// Waits for a submission, or for all so far; callbacks of what is done run in here.
 ///
 /// Where the driver answers a wait with an error, a lost device's above all, wgpu loses the device and
-/// then panics (wgpu 30.0.1, `CoreDevice::poll`). Its locks are free by then, and nothing but the end
-/// is done with a device that is lost: the panic stops here.
+/// then panics (wgpu 30.0.1, `CoreDevice::poll`). Its locks are free by then: the panic stops here.
 pub(super) fn polled(
     raw: &wgpu::Device,
     submission: Option<wgpu::SubmissionIndex>,

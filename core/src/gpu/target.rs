@@ -82,12 +82,6 @@ impl<'a> Target<'a> {
                 item,
             });
         }
-        if target.end() > buffer.capacity() {
-            return wrong(format!(
-                "item {number} ends at the buffer's end, which is no multiple of {COPY_ALIGN}: the \
-                 buffer isn't of this library, and has no room for what fills up the last word"
-            ));
-        }
         Ok(target)
     }
 

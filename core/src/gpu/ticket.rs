@@ -31,7 +31,7 @@ impl Ticket {
     /// upload meanwhile.
     ///
     /// # Errors
-    /// [`Error::Timeout`], [`Error::Lost`], [`Error::Forked`], [`Error::Failed`].
+    /// [`Error::Timeout`], [`Error::Lost`], [`Error::Forked`].
     pub fn wait(&self, timeout: Option<Duration>) -> Result<()> {
         let Some(submission) = &self.submission else {
             return self.device.sound();
@@ -47,7 +47,7 @@ impl Ticket {
     /// Whether it is done, without waiting.
     ///
     /// # Errors
-    /// [`Error::Lost`], [`Error::Forked`], [`Error::Failed`].
+    /// [`Error::Lost`], [`Error::Forked`].
     pub fn is_done(&self) -> Result<bool> {
         match self.wait(Some(Duration::ZERO)) {
             Ok(()) => Ok(true),

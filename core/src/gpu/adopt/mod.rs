@@ -113,8 +113,8 @@ impl Device {
         ))
     }
 
-    /// What the last submission signals on the timeline semaphore of an adopted device; one less than
-    /// the first value before there is any. None without a semaphore.
+    /// What the last submission signals on the timeline semaphore of an adopted device; 0 before there
+    /// is any. None without a semaphore.
     #[must_use]
     pub fn signaled(&self) -> Option<u64> {
         self.borrowed()?.signaled()
@@ -191,11 +191,16 @@ impl Buffer {
                 instead: "wrap less of it",
             });
         }
+        let handle = vk::Buffer::from_raw(vk_buffer);
+        let most = size_of_memory(device, handle)?;
+        if size > most {
+            let why = format!("a buffer of {size} bytes can't be wrapped: the VkBuffer has {most}");
+            return Err(wrong(why));
+        }
         let wrapped = Wrapped::new(device, vk_buffer).ok_or_else(|| {
             let why = "the VkBuffer is wrapped already: use that buffer, or free it first";
             wrong(why.to_owned())
         })?;
-        let handle = vk::Buffer::from_raw(vk_buffer);
         // SAFETY: the buffer outlives this one, as the caller promises; it isn't mapped: it is no
         // direct one.
         let raw = unsafe { hal::Buffer::from_raw_externally_owned(handle, Box::new(|| {})) };
@@ -218,4 +223,14 @@ impl Buffer {
         })?;
         Ok(Buffer::of(device, raw, size, wrapped))
     }
+}
+
+/// The bytes of memory that a buffer takes, which may be a few more than it has.
+fn size_of_memory(device: &Device, buffer: vk::Buffer) -> Result<u64> {
+    // SAFETY: what the guard leads to is only asked; it isn't destroyed.
+    let guard = unsafe { device.raw().as_hal::<Vulkan>() };
+    let raw = guard.ok_or(Error::Internal("a GPU device that isn't Vulkan's"))?;
+    // SAFETY: the buffer is this device's, as the caller of `wrap` promises.
+    let needs = unsafe { raw.raw_device().get_buffer_memory_requirements(buffer) };
+    Ok(needs.size)
 }

@@ -28,7 +28,9 @@ pub(in crate::gpu) struct Queue {
     fence_status: vk::PFN_vkGetFenceStatus,
     lock: Option<Box<dyn QueueLock>>,
     semaphore: Option<Semaphore>,
-    /// What the last submission signals.
+    /// What the first submission signals.
+    first: u64,
+    /// What the last one signals; one less than the first before there is any.
     signaled: AtomicU64,
     /// Whether all of ours was waited for.
     idle: AtomicBool,
@@ -110,6 +112,7 @@ impl Claim {
             fence_status,
             lock,
             semaphore,
+            first,
             signaled: AtomicU64::new(first - 1),
             idle: AtomicBool::new(false),
             submitting: Mutex::new(()),
@@ -188,7 +191,11 @@ impl Queue {
         let Some(semaphore) = &self.semaphore else {
             return true;
         };
-        let (semaphores, values) = ([semaphore.raw], [self.signaled.load(Ordering::Acquire)]);
+        let signaled = self.told();
+        if signaled == 0 {
+            return true;
+        }
+        let (semaphores, values) = ([semaphore.raw], [signaled]);
         let wait = vk::SemaphoreWaitInfo::default()
             .semaphores(&semaphores)
             .values(&values);
@@ -196,6 +203,12 @@ impl Queue {
         // closed the device here, as it promised.
         let result = unsafe { (semaphore.wait)(self.device, &raw const wait, u64::MAX) };
         result == vk::Result::SUCCESS
+    }
+
+    /// What the last submission signals; 0 before there is any, which every semaphore has.
+    fn told(&self) -> u64 {
+        let signaled = self.signaled.load(Ordering::Acquire);
+        if signaled < self.first { 0 } else { signaled }
     }
 
     fn one(&self) -> MutexGuard<'_, ()> {
@@ -242,6 +255,7 @@ pub(super) unsafe extern "system" fn queue_wait_idle(raw: vk::Queue) -> vk::Resu
         return vk::Result::SUCCESS;
     }
     let _held = Held::new(queue.lock.as_deref());
+    let _one = queue.one();
     // SAFETY: the device's own function, under the queue's lock.
     unsafe { (queue.wait_idle)(raw) }
 }
@@ -274,8 +288,7 @@ impl Borrowed {
     }
 
     pub(super) fn signaled(&self) -> Option<u64> {
-        let signaled = self.queue.signaled.load(Ordering::Acquire);
-        self.queue.semaphore.as_ref().map(|_| signaled)
+        self.queue.semaphore.as_ref().map(|_| self.queue.told())
     }
 }
 

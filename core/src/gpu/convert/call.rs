@@ -27,8 +27,7 @@ pub fn convert(
     if !device.is_same(target.device()) {
         return Err(wrong("the two buffers are on different devices".to_owned()));
     }
-    // Handles, for two buffers can wrap one.
-    if source.handle()? == target.handle()? {
+    if source.is_same(target) {
         let why =
             "a conversion on the card needs two buffers, but `from` and `to` are the same one";
         return Err(wrong(why.to_owned()));
@@ -38,8 +37,9 @@ pub fn convert(
     if elements == 0 {
         return Ok(Ticket::new(device.clone(), None));
     }
-    let written = target.raw_to_write(target_at, bytes.next_multiple_of(COPY_ALIGN));
-    let (src, dst) = ((source.raw()?, source_at), (written, target_at));
+    let src = (source.raw()?, source_at);
+    // Results are whole words.
+    let dst = (target.raw_to_write(target_at, bytes), target_at);
     let submission = device.run(|commands| {
         let (from, to) = (program.from, program.to);
         device

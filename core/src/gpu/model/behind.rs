@@ -1,4 +1,5 @@
-//! What follows an upload: tensors are told when all of their steps are done, and pages are let go of.
+//! Steps uploaded in batches, and what follows them: tensors are told when all of their steps are done,
+//! and pages are let go of.
 
 use std::ops::Range;
 use std::sync::Arc;
