@@ -5,6 +5,7 @@ import re
 
 SCALARS = {
     "bool": ctypes.c_bool,
+    "char": ctypes.c_char,
     "float": ctypes.c_float,
     "double": ctypes.c_double,
     "int": ctypes.c_int,
