@@ -220,10 +220,10 @@ mod tests {
         ] {
             assert_eq!(asked_by(asked.as_ref(), &all).unwrap(), place, "{asked}");
         }
-        for asked in ["6", "radeon", "-1"] {
+        for asked in ["6", "radeon", "-1", "+1"] {
             let error = asked_by(asked.as_ref(), &all).unwrap_err().to_string();
             assert!(
-                error.contains(asked) && error.contains("4: 'One RTX'"),
+                error.contains(asked) && error.contains("4 'One RTX'"),
                 "{error}"
             );
         }
