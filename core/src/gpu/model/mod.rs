@@ -75,7 +75,7 @@ impl GpuModel {
 ///
 /// # Errors
 /// Those of [`Model::source`] as [`Error::Model`]; [`Error::TensorTooLarge`], [`Error::Tensor`] for a
-/// file that fails, and those of [`Buffer::create`] and [`upload`].
+/// file that fails, and those of [`Buffer::create`] and [`super::upload()`].
 pub fn upload_model(
     device: &Device,
     model: &Model,
