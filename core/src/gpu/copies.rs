@@ -14,7 +14,8 @@ struct Copy<'a> {
     bytes: u64,
 }
 
-/// Encodes all parts of a chunk, which needs scratch where some are converted on the card: what lies side by side, here and there, is one copy.
+/// Encodes all parts of a chunk, which needs scratch where some are converted on the card: what lies
+/// side by side, here and there, is one copy.
 pub(super) fn encode(
     device: &Device,
     commands: &mut wgpu::CommandEncoder,
