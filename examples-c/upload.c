@@ -176,9 +176,9 @@ static int run(upload *own, const char *path)
         on_card += adit_gpu_buffer_size(own->buffers[index]);
     }
     const double compared = seconds();
-    printf("%zu tensors, %llu bytes uploaded in %.2f ms (%.2f GB/s)\n", own->count,
+    printf("%zu tensors, %llu bytes uploaded in %.2f ms (%.2f MB/s)\n", own->count,
            (unsigned long long)stats.bytes, (uploaded - start) * 1e3,
-           (double)stats.bytes / (uploaded - start) / 1e9);
+           (double)stats.bytes / (uploaded - start) / 1e6);
     printf("%zu of them became f32 on the card, where all take %llu bytes\n", own->converted,
            (unsigned long long)on_card);
     printf("read back and compared in %.2f ms: %zu differ from what the CPU makes of them\n",
