@@ -23,25 +23,6 @@ static void upload_all(const adit_load_items *items, const adit_load_options *op
     wait_for(ticket);
 }
 
-typedef struct watched {
-    uint64_t done, total, items, patience;
-} watched;
-
-static int ADIT_CALL progress(void *ctx, uint64_t done, uint64_t total) {
-    watched *own = (watched *)ctx;
-    CHECK(done >= own->done && done <= total);
-    own->done = done;
-    own->total = total;
-    return own->patience > 0 && --own->patience == 0;
-}
-
-static int ADIT_CALL item_done(void *ctx, uint64_t item) {
-    watched *own = (watched *)ctx;
-    CHECK(item < 64 && (own->items >> item & 1) == 0);
-    own->items |= (uint64_t)1 << item;
-    return 0;
-}
-
 enum { HALVES_TO = 4, QUANTS_TO = 100000, BULK_TO = 200000, SIZE = BULK_TO + BULK_BYTES + 20 };
 
 static void check_halves(const adit_gpu_buffer *buffer, uint64_t offset) {

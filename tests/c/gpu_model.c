@@ -10,25 +10,6 @@ static const char *const files[] = {
 };
 enum { FILES = sizeof files / sizeof files[0] };
 
-typedef struct watched {
-    uint64_t done, total, items, patience;
-} watched;
-
-static int ADIT_CALL progress(void *ctx, uint64_t done, uint64_t total) {
-    watched *own = (watched *)ctx;
-    CHECK(done >= own->done && done <= total);
-    own->done = done;
-    own->total = total;
-    return own->patience > 0 && --own->patience == 0;
-}
-
-static int ADIT_CALL item_done(void *ctx, uint64_t item) {
-    watched *own = (watched *)ctx;
-    CHECK(item < 64 && (own->items >> item & 1) == 0);
-    own->items |= (uint64_t)1 << item;
-    return 0;
-}
-
 /* What the CPU makes of some rows, in the dtype that they have on the card. */
 static void check_part(const adit_model *model, size_t index, const adit_gpu_tensor *part,
                        const adit_gpu_buffer *buffer) {

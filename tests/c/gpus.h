@@ -85,4 +85,24 @@ static inline void wait_for(adit_gpu_ticket *ticket) {
     adit_gpu_ticket_free(ticket);
 }
 
+/* What a load tells, and after how many calls of progress it is cancelled; 0 for never. */
+typedef struct watched {
+    uint64_t done, total, items, patience;
+} watched;
+
+static inline int ADIT_CALL progress(void *ctx, uint64_t done, uint64_t total) {
+    watched *own = (watched *)ctx;
+    CHECK(done >= own->done && done <= total);
+    own->done = done;
+    own->total = total;
+    return own->patience > 0 && --own->patience == 0;
+}
+
+static inline int ADIT_CALL item_done(void *ctx, uint64_t item) {
+    watched *own = (watched *)ctx;
+    CHECK(item < 64 && (own->items >> item & 1) == 0);
+    own->items |= (uint64_t)1 << item;
+    return 0;
+}
+
 #endif

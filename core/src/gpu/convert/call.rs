@@ -39,14 +39,19 @@ pub fn convert(
     }
     let src = (source.raw()?, source_at);
     // Results are whole words.
+    let fresh = target.take_unwritten(target_at..target_at + bytes);
     let dst = (target.raw_to_write(target_at, bytes), target_at);
-    let submission = device.run(|commands| {
+    let submitted = device.run(|commands| {
         let (from, to) = (program.from, program.to);
         device
             .converter()
             .encode(device, commands, from, to, src, dst, elements)
-    })?;
-    Ok(Ticket::new(device.clone(), Some(submission)))
+    });
+    if submitted.is_err() {
+        // What was in the memory before isn't for callers to see.
+        target.give_unwritten(&fresh);
+    }
+    Ok(Ticket::new(device.clone(), Some(submitted?)))
 }
 
 fn wrong(why: String) -> Error {
