@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::steps::Step;
 use crate::gpu::error::{Error, Result};
+use crate::gpu::ticket::Ticket;
 use crate::gpu::upload::{Upload, upload};
 use crate::map::{Data, Release};
 use crate::transfer::{self, LoadOptions, Stats, Watch, list_of, reserve};
@@ -56,17 +57,34 @@ impl<'a> Behind<'a> {
         })
     }
 
-    /// Uploads all, and waits until the card has them.
+    /// Uploads all, and waits until the card has them; after a failure for what was on its way.
     pub(super) fn send(&mut self, uploads: &[Upload], load: &LoadOptions) -> Result<Stats> {
-        let mut all = Stats::default();
         let mut tickets = Vec::new();
+        let sent = self.submit(uploads, load, &mut tickets);
+        for ticket in tickets {
+            let waited = ticket.wait(None);
+            if sent.is_ok() {
+                waited?;
+            }
+        }
+        sent
+    }
+
+    /// Uploads all, in batches.
+    fn submit(
+        &mut self,
+        uploads: &[Upload],
+        load: &LoadOptions,
+        tickets: &mut Vec<Ticket>,
+    ) -> Result<Stats> {
+        let mut all = Stats::default();
         while let Some(steps) = self.steps.get(self.first..).filter(|rest| !rest.is_empty()) {
             let count = self.batch(steps);
             let batch = uploads.get(self.first..self.first.saturating_add(count));
             let batch = batch.ok_or(Error::Internal("a step without an upload"))?;
             let sent = upload(batch, load, self);
             let (ticket, stats) = sent.map_err(|error| later(error, self.first))?;
-            reserve(&mut tickets, 1)?;
+            reserve(tickets, 1)?;
             tickets.push(ticket);
             all.bytes = all.bytes.saturating_add(stats.bytes);
             all.direct_bytes = all.direct_bytes.saturating_add(stats.direct_bytes);
@@ -79,9 +97,6 @@ impl<'a> Behind<'a> {
                 let_go_of_all(steps.get(..count).unwrap_or_default());
             }
             self.first = self.first.saturating_add(count);
-        }
-        for ticket in tickets {
-            ticket.wait(None)?;
         }
         Ok(all)
     }
