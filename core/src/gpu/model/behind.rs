@@ -61,6 +61,11 @@ impl<'a> Behind<'a> {
     pub(super) fn send(&mut self, uploads: &[Upload], load: &LoadOptions) -> Result<Stats> {
         let mut tickets = Vec::new();
         let sent = self.submit(uploads, load, &mut tickets);
+        if self.release {
+            // Also what a batch has read that failed or was cancelled, and a large page that two batches
+            // share, which lay within neither's range.
+            let_go_of_all(self.steps);
+        }
         for ticket in tickets {
             let waited = ticket.wait(None);
             if sent.is_ok() {
