@@ -13,8 +13,7 @@ mod common;
 mod set_tools;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use adit_core::error::{Kind, Report};
 use adit_core::record::{ReaderOptions, RecordReader};
@@ -39,17 +38,6 @@ fn limit_descriptors() {
     // SAFETY: readable for the call.
     let set = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
     assert_eq!(set, 0);
-}
-
-/// Made once: both tests only read it.
-fn manifest() -> &'static Path {
-    static MADE: OnceLock<(Folder, PathBuf)> = OnceLock::new();
-    let (_, path) = MADE.get_or_init(|| {
-        let folder = Folder::new();
-        let path = many::many(folder.path(), FILES);
-        (folder, path)
-    });
-    path
 }
 
 fn open_descriptors(folder: &Path) -> usize {
@@ -100,9 +88,10 @@ fn touch_all(reader: &RecordReader) {
 #[test]
 fn ten_thousand_files_under_a_thousand_descriptors() {
     limit_descriptors();
-    let manifest = manifest();
-    let folder = manifest.parent().unwrap();
-    let reader = open(manifest);
+    let folder = Folder::new();
+    let manifest = many::many(folder.path(), FILES);
+    let folder = folder.path();
+    let reader = open(&manifest);
     assert_eq!((reader.len(), reader.shards()), (FILES as u64, FILES));
     assert_eq!(open_descriptors(folder), 0);
     touch_all(&reader);
@@ -113,7 +102,7 @@ fn ten_thousand_files_under_a_thousand_descriptors() {
         most_descriptors: usize::MAX,
         ..ReaderOptions::default()
     };
-    let greedy = RecordReader::open(manifest, &greedy).unwrap();
+    let greedy = RecordReader::open(&manifest, &greedy).unwrap();
     touch_all(&greedy);
     drop(greedy);
     // One at a time.
@@ -121,7 +110,7 @@ fn ten_thousand_files_under_a_thousand_descriptors() {
         most_descriptors: 1,
         ..ReaderOptions::default()
     };
-    let modest = RecordReader::open(manifest, &modest).unwrap();
+    let modest = RecordReader::open(&manifest, &modest).unwrap();
     for index in (0..FILES as u64).step_by(97) {
         assert_eq!(read_number(&modest, index), many::value_of(index as usize));
     }
