@@ -200,10 +200,10 @@ impl adit_gpu_vulkan_device {
 /// what is asked of the engine. `options` may be NULL; its `select` must be 0.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT (null handles, a function that isn't found, a queue that the
-/// adapter doesn't have or that is adopted already), ADIT_ERR_UNSUPPORTED (Vulkan before 1.2, a queue family
-/// without graphics and compute, options of a later version, memory that the host can't map, a build
-/// without GPU support), ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_GPU. Handles that aren't what they are said
-/// to be are undefined.
+/// adapter doesn't have or that is adopted already, a `first_value` that the semaphore has already),
+/// ADIT_ERR_UNSUPPORTED (Vulkan before 1.2, a queue family without graphics and compute, options of a
+/// later version, memory that the host can't map, a build without GPU support), ADIT_ERR_OUT_OF_MEMORY,
+/// ADIT_ERR_GPU. Handles that aren't what they are said to be are undefined.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_gpu_adopt_vulkan(
     device: *const adit_gpu_vulkan_device,
@@ -314,7 +314,8 @@ pub unsafe extern "C" fn adit_gpu_signaled(
 /// then on until the card is done (adit_gpu_vulkan_device says how that is seen) nobody else uses the
 /// bytes that a call writes.
 ///
-/// Statuses: ADIT_ERR_INVALID_ARGUMENT (also for a VkBuffer that is wrapped already, or has less memory),
+/// Statuses: ADIT_ERR_INVALID_ARGUMENT (also for a VkBuffer that is wrapped already, is this device's own
+/// and known from adit_gpu_buffer_native, or has less memory),
 /// ADIT_ERR_OUT_OF_RANGE (more than `buffer_bytes` of adit_gpu_info), ADIT_ERR_OUT_OF_MEMORY,
 /// ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a build without GPU support).
 #[unsafe(no_mangle)]

@@ -320,6 +320,14 @@ static void refused_buffers(engine *own) {
                  "buffer of 4096");
     adit_gpu_buffer_free(buffer);
 
+    /* One of adit's own. */
+    buffer = new_buffer(gpu, 4096);
+    for (int at = 0; at < 2; at++) EXPECT_OK(adit_gpu_buffer_native(buffer, &told, &err));
+    EXPECT_ERROR(adit_gpu_buffer_wrap_vulkan(gpu, told, 4096, &again, &err),
+                 ADIT_ERR_INVALID_ARGUMENT, "this library's own");
+    CHECK(again == NULL);
+    adit_gpu_buffer_free(buffer);
+
     adit_gpu_vulkan native = ADIT_GPU_VULKAN_INIT;
     EXPECT_OK(adit_gpu_native(gpu, &native, &err));
     CHECK(native.instance == own->instance && native.device == own->device);

@@ -116,9 +116,44 @@ static void close_beside_work(void) {
     end_engine(&own);
 }
 
+/* A semaphore that was signalled can't have that value again. */
+static void used_semaphore(void) {
+    engine own;
+    start_engine(&own, VK_API_VERSION_1_2, true);
+    adit_gpu *gpu = adopt(&own, ADIT_GPU_MEMORY_STAGING);
+    adit_gpu_buffer *buffer = new_buffer(gpu, 4096);
+    fill_buffer(buffer, 6);
+    fill_buffer(buffer, 7);
+    adit_gpu_buffer_free(buffer);
+    const uint64_t last = signaled(gpu);
+    CHECK(last > 1);
+    adit_gpu_close(gpu);
+    CHECK_EQ(semaphore_value(&own), last);
+
+    adit_gpu_vulkan_device told = told_of(&own);
+    char text[100];
+    for (uint64_t first = 1; first <= last; first++) {
+        told.first_value = first;
+        snprintf(text, sizeof text, "semaphore is %" PRIu64 ", but it has %" PRIu64, first, last);
+        gpu = (adit_gpu *)(void *)CHECK_GARBAGE;
+        EXPECT_ERROR(adit_gpu_adopt_vulkan(&told, NULL, &gpu, &err), ADIT_ERR_INVALID_ARGUMENT, text);
+        CHECK(gpu == NULL);
+    }
+    told.first_value = last + 1;
+    EXPECT_OK(adit_gpu_adopt_vulkan(&told, NULL, &gpu, &err));
+    buffer = new_buffer(gpu, 4096);
+    fill_buffer(buffer, 7);
+    check_byte(buffer, 0, 4096, 7);
+    CHECK(signaled(gpu) > last);
+    adit_gpu_buffer_free(buffer);
+    adit_gpu_close(gpu);
+    end_engine(&own);
+}
+
 int main(int argc, char **argv) {
     check_start(argc, argv);
     share_queue();
     close_beside_work();
+    used_semaphore();
     return check_end();
 }

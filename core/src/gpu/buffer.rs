@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::adopt::Wrapped;
 use super::device::Device;
@@ -22,8 +22,9 @@ pub struct Buffer(Arc<Inner>);
 struct Inner {
     // Dropped before the device.
     raw: Own<wgpu::Buffer>,
-    /// Of an engine's own.
-    _wrapped: Option<Own<Wrapped>>,
+    /// From when on an engine knows it: its own, or one that it was shown. None where that is known
+    /// already.
+    wrapped: OnceLock<Option<Own<Wrapped>>>,
     /// Where the host writes it in place.
     memory: Option<Shared>,
     unwritten: Unwritten,
@@ -94,7 +95,7 @@ impl Buffer {
     ) -> Buffer {
         Buffer(Arc::new(Inner {
             raw: Own::new(raw),
-            _wrapped: Some(wrapped),
+            wrapped: OnceLock::from(Some(wrapped)),
             memory: None,
             unwritten: Unwritten::new(0),
             in_use: InUse::default(),
@@ -112,7 +113,7 @@ impl Buffer {
     ) -> Buffer {
         Buffer(Arc::new(Inner {
             raw: Own::new(raw),
-            _wrapped: None,
+            wrapped: OnceLock::new(),
             memory,
             unwritten,
             in_use: InUse::default(),
@@ -179,6 +180,14 @@ impl Buffer {
     pub(super) fn raw_to_write(&self, offset: u64, bytes: u64) -> &wgpu::Buffer {
         self.0.unwritten.take(offset..offset.saturating_add(bytes));
         &self.0.raw
+    }
+
+    /// Says that an engine is shown its handle.
+    pub(super) fn shown(&self, vk_buffer: u64) {
+        let Inner {
+            wrapped, device, ..
+        } = &*self.0;
+        wrapped.get_or_init(|| Wrapped::new(device, vk_buffer));
     }
 
     /// The memory where the host writes it in place.

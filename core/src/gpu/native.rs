@@ -44,6 +44,8 @@ impl Buffer {
         let guard = unsafe { buffer.as_hal::<Vulkan>() };
         let raw = guard.ok_or(Error::Internal("a GPU buffer that isn't Vulkan's"))?;
         // SAFETY: the handle isn't destroyed; the callers are told not to.
-        Ok(unsafe { raw.raw_handle() }.as_raw())
+        let handle = unsafe { raw.raw_handle() }.as_raw();
+        self.shown(handle);
+        Ok(handle)
     }
 }

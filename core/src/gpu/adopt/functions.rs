@@ -12,9 +12,9 @@ use wgpu::hal::api::Vulkan;
 use wgpu::hal::vulkan as hal;
 
 use super::queue::{Claim, Parts, fence_status, queue_submit, queue_wait_idle};
-use super::wrong;
+use super::{cannot, wrong};
 use crate::gpu::error::{Error, Result};
-use crate::gpu::vulkan::{Adopted, GetInstanceProcAddr, OLDEST_VULKAN, too_old};
+use crate::gpu::vulkan::{Adopted, GetInstanceProcAddr, OLDEST_VULKAN, Timeline, too_old};
 
 /// The functions of an instance.
 pub(super) struct Functions {
@@ -190,7 +190,7 @@ impl Functions {
     }
 
     /// The device's functions, with ours for its queue.
-    pub(super) fn claim(&self, adopted: Adopted) -> Result<(Claim, ash::Device)> {
+    pub(super) fn claim(&self, adopted: Adopted, adapter: &str) -> Result<(Claim, ash::Device)> {
         let raw = vk::Device::from_raw(adopted.device);
         let get = self.instance.fp_v1_0().get_device_proc_addr;
         let mut lookup = Lookup::new(|name: &CStr| {
@@ -209,12 +209,16 @@ impl Functions {
             let why = format!("the device wasn't made with queue {index} of family {family}");
             return Err(wrong(why));
         }
+        let second = ash::DeviceFnV1_2::load(&mut lookup.find);
         let timeline = match adopted.timeline {
             None => None,
-            Some(timeline) => Some((
-                timeline,
-                wait_semaphores((lookup.find)(c"vkWaitSemaphores"))?,
-            )),
+            Some(timeline) => {
+                for name in [c"vkGetSemaphoreCounterValue", c"vkWaitSemaphores"] {
+                    lookup.one(name);
+                }
+                lookup.all_there("vkGetDeviceProcAddr")?;
+                Some((timeline, second.wait_semaphores))
+            }
         };
         let parts = Parts {
             device: raw,
@@ -233,28 +237,44 @@ impl Functions {
             );
             wrong(why)
         })?;
+        if let Some(timeline) = &adopted.timeline {
+            check_first(raw, timeline, second.get_semaphore_counter_value, adapter)?;
+        }
         first.queue_submit = queue_submit;
         first.queue_wait_idle = queue_wait_idle;
         first.get_fence_status = fence_status;
-        let mut find = |name: &CStr| (lookup.find)(name);
         let device = ash::Device::from_parts_1_3(
             raw,
             first,
-            ash::DeviceFnV1_1::load(&mut find),
-            ash::DeviceFnV1_2::load(&mut find),
-            ash::DeviceFnV1_3::load(&mut find),
+            ash::DeviceFnV1_1::load(&mut lookup.find),
+            second,
+            ash::DeviceFnV1_3::load(&mut lookup.find),
         );
         Ok((claim, device))
     }
 }
 
-/// The function at that address, where there is one.
-fn wait_semaphores(at: *const c_void) -> Result<vk::PFN_vkWaitSemaphores> {
-    if at.is_null() {
-        return Err(wrong("the device has no vkWaitSemaphores".to_owned()));
+/// Refuses a first value that can't be signalled any more.
+fn check_first(
+    device: vk::Device,
+    timeline: &Timeline,
+    counter: vk::PFN_vkGetSemaphoreCounterValue,
+    adapter: &str,
+) -> Result<()> {
+    let semaphore = vk::Semaphore::from_raw(timeline.semaphore);
+    let mut value = 0;
+    // SAFETY: the device's own function; the semaphore is a timeline of this device, as the caller of
+    // adopt promises, and `value` is a place for one number.
+    let result = unsafe { counter(device, semaphore, &raw mut value) };
+    result.result().map_err(|error| cannot(adapter, &error))?;
+    let first = timeline.first;
+    if value < first {
+        return Ok(());
     }
-    // SAFETY: it isn't null, and what the device has by this name is a function of this type.
-    Ok(unsafe { std::mem::transmute::<*const c_void, vk::PFN_vkWaitSemaphores>(at) })
+    Err(wrong(format!(
+        "the first value of the timeline semaphore is {first}, but it has {value} already: it can only \
+         be signalled with more"
+    )))
 }
 
 fn owned(text: Option<&CStr>) -> String {

@@ -36,6 +36,15 @@ fn wrong(why: String) -> Error {
     Error::Arguments { why, item: None }
 }
 
+/// What the driver said.
+fn cannot(adapter: &str, why: &dyn std::error::Error) -> Error {
+    Error::Failed {
+        adapter: adapter.to_owned(),
+        what: "adopting the device",
+        why: text(why),
+    }
+}
+
 impl Device {
     /// Uses an engine's device. Nothing of the engine's is destroyed, and its loader is the only one
     /// that is asked. `options` says the rest; its `select` stays at the default.
@@ -71,13 +80,9 @@ impl Device {
         let info = info(&adapter);
         let ways = options.ways(&info)?;
         let ring = Ring::new(options.staging()?);
-        let failed = |why: &dyn std::error::Error| Error::Failed {
-            adapter: info.name.clone(),
-            what: "adopting the device",
-            why: text(why),
-        };
+        let failed = |why: &dyn std::error::Error| cannot(&info.name, why);
         let descriptor = device_descriptor(&adapter);
-        let (claim, device) = functions.claim(adopted)?;
+        let (claim, device) = functions.claim(adopted, &info.name)?;
         let queue = Arc::clone(claim.queue());
         // SAFETY: the adapter is only asked to open the device.
         let guard = unsafe { adapter.as_hal::<Vulkan>() };
@@ -198,7 +203,8 @@ impl Buffer {
             return Err(wrong(why));
         }
         let wrapped = Wrapped::new(device, vk_buffer).ok_or_else(|| {
-            let why = "the VkBuffer is wrapped already: use that buffer, or free it first";
+            let why = "the VkBuffer is wrapped already, or this library's own: use that buffer, or \
+                       free it first";
             wrong(why.to_owned())
         })?;
         // SAFETY: the buffer outlives this one, as the caller promises; it isn't mapped: it is no
