@@ -176,7 +176,8 @@ static void places(int32_t path) {
 
 /* Buffers of little: several of them, tensors split by rows, or refused by name. */
 static void limited(const adit_gpu *gpu) {
-    adit_model *model = open_model(data_path("safetensors/model_small.safetensors"));
+    const char *path = data_path("safetensors/model_small.safetensors");
+    adit_model *model = open_model(path);
     adit_gpu_model_options options = ADIT_GPU_MODEL_OPTIONS_INIT;
     adit_gpu_model *uploaded = (adit_gpu_model *)(void *)CHECK_GARBAGE;
     adit_load_stats stats = ADIT_LOAD_STATS_INIT;
@@ -193,6 +194,10 @@ static void limited(const adit_gpu *gpu) {
     const char *name = NULL;
     EXPECT_OK(adit_model_name(model, (size_t)last.index, &name, NULL, &err));
     CHECK_IN(last.message, name);
+    CHECK_IN(last.message, path);
+    CHECK_LAST_PATH(path);
+    CHECK_LAST_OFFSET(tensor_info(model, (size_t)last.index).offset);
+    CHECK(last.offset > 0);
     CHECK(uploaded == NULL);
     CHECK_EQ(stats.bytes, 0);
 
@@ -205,6 +210,7 @@ static void limited(const adit_gpu *gpu) {
     options.buffer_bytes = 40;
     EXPECT_ERROR(adit_gpu_upload_model(gpu, model, &options, NULL, &uploaded, NULL, &err),
                  ADIT_ERR_OUT_OF_RANGE, "a row of ");
+    CHECK_LAST_PATH(path);
     const adit_gpu_model_options defaults = ADIT_GPU_MODEL_OPTIONS_INIT;
     static const uint64_t aligns[] = { 1, 2, 3, 12, 4 << 20 };
     for (size_t at = 0; at < sizeof aligns / sizeof aligns[0]; at++) {

@@ -1,8 +1,10 @@
 //! What can go wrong with a GPU.
 
+use std::path::Path;
+
 use crate::dtype::DType;
 use crate::error::{Kind, Place, Report};
-use crate::map;
+use crate::map::{self, Origin};
 use crate::model;
 use crate::transfer;
 
@@ -80,9 +82,14 @@ pub enum Error {
     },
     /// A tensor of a model, or a row of one, that no buffer holds.
     #[error(
-        "{}tensor '{name}' takes {bytes} bytes, more than a buffer's limit, {limit}: {instead}", of_row(*.row)
+        "{}tensor {index} '{name}' of {origin} takes {bytes} bytes, more than a buffer's limit, {limit}: {instead}",
+        of_row(*.row)
     )]
     TensorTooLarge {
+        /// Its file.
+        origin: Origin,
+        /// Where its bytes start there.
+        offset: u64,
         /// Its number in the model.
         index: u64,
         /// Its name.
@@ -215,9 +222,15 @@ impl Report for Error {
                 index: Some(*index),
                 ..source.place()
             },
-            Error::TensorTooLarge { index, .. } => Place {
+            Error::TensorTooLarge {
+                origin,
+                offset,
+                index,
+                ..
+            } => Place {
+                path: origin.path().map(Path::to_owned),
+                offset: Some(*offset),
                 index: Some(*index),
-                ..Place::default()
             },
             Error::Arguments { item, .. } => Place {
                 index: *item,

@@ -6,7 +6,7 @@ mod steps;
 use super::buffer::{Buffer, COPY_ALIGN};
 use super::device::Device;
 use super::error::{Error, Result};
-use super::layout::{Layout, Part, Refusal, Rules, Wanted};
+use super::layout::{Layout, Part, Refusal, Rules, TooLarge, Wanted};
 use super::options::ModelOptions;
 use super::place::Place;
 use crate::dtype::DType;
@@ -88,17 +88,7 @@ pub fn upload_model(
     let rules = rules(device, options)?;
     let layout = Layout::new(&wanted, rules).map_err(|refusal| match refusal {
         Refusal::Other(error) => error,
-        Refusal::TooLarge(large) => Error::TensorTooLarge {
-            index: large.tensor as u64,
-            name: name_of(model, large.tensor),
-            row: large.row,
-            bytes: large.bytes,
-            limit: rules.limit,
-            instead: match (large.row, rules.split) {
-                (true, _) => "no row is split",
-                (false, _) => "let it be split by rows, or convert it to a smaller dtype",
-            },
-        },
+        Refusal::TooLarge(large) => too_large(&large, model, &wanted, rules.limit),
     })?;
     let mut buffers = list_of(layout.buffers.len())?;
     for &bytes in &layout.buffers {
@@ -184,6 +174,25 @@ fn of_tensor(error: Error, steps: &[Step], model: &Model) -> Error {
         index: step.tensor as u64,
         name: name_of(model, step.tensor),
         source: Box::new(source),
+    }
+}
+
+fn too_large(large: &TooLarge, model: &Model, wanted: &[Wanted], limit: u64) -> Error {
+    let Some(Wanted { source, .. }) = wanted.get(large.tensor) else {
+        return Error::Internal("a tensor that isn't the model's");
+    };
+    Error::TensorTooLarge {
+        origin: source.data.origin().clone(),
+        offset: source.offset,
+        index: large.tensor as u64,
+        name: name_of(model, large.tensor),
+        row: large.row,
+        bytes: large.bytes,
+        limit,
+        instead: match large.row {
+            true => "no row is split",
+            false => "let it be split by rows, or convert it to a smaller dtype",
+        },
     }
 }
 
