@@ -17,7 +17,7 @@ use adit_core::dtype::DType;
 use adit_core::error::{Kind, Report};
 use adit_core::gpu::{Buffer, MemoryPath, Result, Upload};
 use adit_core::transfer::Item;
-use gpu_tools::{PATHS, Random, all, child, data, get, open, put, send, source, tiny, to};
+use gpu_tools::{PATHS, Random, all, child, data, get, open, put, send, source, tiny, to, try_get};
 
 const MIB: u64 = 1 << 20;
 
@@ -113,12 +113,37 @@ fn staging() {
     assert!(get(&buffer, 0, bytes.len()) == bytes);
 }
 
+/// Staging buffers of downloads that don't fit, and one of the two that does.
+fn downloads() {
+    let mut options = tiny(MemoryPath::Staging);
+    options.chunk_bytes = 128 * MIB;
+    let device = open(&options).unwrap();
+    let bytes = Random::new(4).bytes((1 << 20) + 5).repeat(190);
+    let buffer = Buffer::create(&device, 256 * MIB).unwrap();
+    put(&buffer, 0, &bytes).unwrap();
+    leave(Some(64 * MIB));
+    for _ in 0..2 {
+        no_memory(
+            try_get(&buffer, 0, 9),
+            "a staging buffer of 134217728 bytes",
+        );
+    }
+    put(&buffer, 0, b"something").unwrap();
+    // What is read takes memory too.
+    leave(Some(400 * MIB));
+    assert!(get(&buffer, 12, bytes.len() - 12) == bytes[12..]);
+    assert_eq!(get(&buffer, 0, 12), b"something\0\0\0");
+    leave(None);
+    assert!(get(&buffer, 12, bytes.len() - 12) == bytes[12..]);
+}
+
 /// What a child does.
 #[test]
 fn child() {
     match child::part().as_deref() {
         Some("buffers") => buffers(),
         Some("staging") => staging(),
+        Some("downloads") => downloads(),
         _ => {}
     }
 }
@@ -134,5 +159,12 @@ fn no_memory_for_a_buffer_is_an_error() {
 fn no_memory_for_staging_is_an_error() {
     if open(&tiny(MemoryPath::Auto)).is_some() {
         child::said("staging", &[]);
+    }
+}
+
+#[test]
+fn no_memory_for_downloads_is_an_error() {
+    if open(&tiny(MemoryPath::Auto)).is_some() {
+        child::said("downloads", &[]);
     }
 }
