@@ -4579,8 +4579,8 @@ typedef struct adit_gpu_vulkan_device {
   /** A timeline VkSemaphore that each submission signals, which nobody else does; 0 for none. */
   uint64_t timeline_semaphore;
   /**
-   * What the first submission signals, more than the semaphore has: 1 of a new one. Each further one
-   * signals 1 more.
+   * What the first submission signals, more than the semaphore has, or gets from what was submitted
+   * before: 1 of a new one. Each further one signals 1 more.
    */
   uint64_t first_value;
   /** Zeros. */
@@ -4814,7 +4814,7 @@ ADIT_API void adit_gpu_model_options_init(adit_gpu_model_options *options, size_
  * `options`, `load` and `stats` may be NULL; the caller sets `stats->struct_size`. load->progress is
  * told bytes, of what the card converts as the file has them, load->item_done the numbers of tensors
  * that were submitted, which the card may not have yet; either may cancel. After a failure, and when
- * cancelled, the buffers are gone. Errors tell the tensor's number, name and file.
+ * cancelled, the buffers are gone. Errors that concern one tensor tell its number, name and file.
  *
  * Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_DTYPE (no such dtype), ADIT_ERR_OUT_OF_RANGE (a tensor,
  * or a row of one, that is larger than a buffer may be: the message has its name and the limit),
@@ -4869,7 +4869,7 @@ ADIT_API ADIT_NODISCARD adit_status adit_gpu_native(const adit_gpu *gpu, adit_gp
 
 /**
  * Tells the VkBuffer of a buffer, lent: it is good until the buffer is freed, and isn't to be
- * destroyed. A buffer of adit_gpu_buffer_create has the usages TRANSFER_SRC, TRANSFER_DST and
+ * destroyed, or wrapped. A buffer of adit_gpu_buffer_create has the usages TRANSFER_SRC, TRANSFER_DST and
  * STORAGE_BUFFER, is exclusive to the device's queue family, and may have up to 3 bytes more than its
  * size.
  *
@@ -4901,7 +4901,7 @@ ADIT_API void adit_gpu_vulkan_device_init(adit_gpu_vulkan_device *device, size_t
  * adapter doesn't have or that is adopted already, a `first_value` that the semaphore has already),
  * ADIT_ERR_UNSUPPORTED (Vulkan before 1.2, a queue family without graphics and compute, options of a
  * later version, memory that the host can't map, a build without GPU support), ADIT_ERR_OUT_OF_MEMORY,
- * ADIT_ERR_GPU. Handles that aren't what they are said to be are undefined.
+ * ADIT_ERR_GPU_LOST, ADIT_ERR_GPU. Handles that aren't what they are said to be are undefined.
  */
 ADIT_API ADIT_NODISCARD adit_status adit_gpu_adopt_vulkan(const adit_gpu_vulkan_device *device,
     const adit_gpu_options *options, adit_gpu **out, adit_error **err);
@@ -4953,10 +4953,10 @@ ADIT_API ADIT_NODISCARD adit_status adit_gpu_signaled(const adit_gpu *gpu, uint6
  * then on until the card is done (adit_gpu_vulkan_device says how that is seen) nobody else uses the
  * bytes that a call writes.
  *
- * Statuses: ADIT_ERR_INVALID_ARGUMENT (also for a VkBuffer that is wrapped already, is this device's own
- * and known from adit_gpu_buffer_native, or has less memory),
- * ADIT_ERR_OUT_OF_RANGE (more than `buffer_bytes` of adit_gpu_info), ADIT_ERR_OUT_OF_MEMORY,
- * ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a build without GPU support).
+ * Statuses: ADIT_ERR_INVALID_ARGUMENT (also for a VkBuffer that is wrapped already, that
+ * adit_gpu_buffer_native told, or that has less memory), ADIT_ERR_OUT_OF_RANGE (more than
+ * `buffer_bytes` of adit_gpu_info), ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU,
+ * ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a build without GPU support).
  */
 ADIT_API ADIT_NODISCARD adit_status adit_gpu_buffer_wrap_vulkan(const adit_gpu *gpu,
     uint64_t vk_buffer, uint64_t size, adit_gpu_buffer **out, adit_error **err);

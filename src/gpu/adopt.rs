@@ -94,8 +94,8 @@ pub struct adit_gpu_vulkan_device {
     pub ctx: *mut c_void,
     /// A timeline VkSemaphore that each submission signals, which nobody else does; 0 for none.
     pub timeline_semaphore: u64,
-    /// What the first submission signals, more than the semaphore has: 1 of a new one. Each further one
-    /// signals 1 more.
+    /// What the first submission signals, more than the semaphore has, or gets from what was submitted
+    /// before: 1 of a new one. Each further one signals 1 more.
     pub first_value: u64,
     /// Zeros.
     pub reserved: [u64; 4],
@@ -203,7 +203,7 @@ impl adit_gpu_vulkan_device {
 /// adapter doesn't have or that is adopted already, a `first_value` that the semaphore has already),
 /// ADIT_ERR_UNSUPPORTED (Vulkan before 1.2, a queue family without graphics and compute, options of a
 /// later version, memory that the host can't map, a build without GPU support), ADIT_ERR_OUT_OF_MEMORY,
-/// ADIT_ERR_GPU. Handles that aren't what they are said to be are undefined.
+/// ADIT_ERR_GPU_LOST, ADIT_ERR_GPU. Handles that aren't what they are said to be are undefined.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_gpu_adopt_vulkan(
     device: *const adit_gpu_vulkan_device,
@@ -314,10 +314,10 @@ pub unsafe extern "C" fn adit_gpu_signaled(
 /// then on until the card is done (adit_gpu_vulkan_device says how that is seen) nobody else uses the
 /// bytes that a call writes.
 ///
-/// Statuses: ADIT_ERR_INVALID_ARGUMENT (also for a VkBuffer that is wrapped already, is this device's own
-/// and known from adit_gpu_buffer_native, or has less memory),
-/// ADIT_ERR_OUT_OF_RANGE (more than `buffer_bytes` of adit_gpu_info), ADIT_ERR_OUT_OF_MEMORY,
-/// ADIT_ERR_GPU_LOST, ADIT_ERR_GPU, ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a build without GPU support).
+/// Statuses: ADIT_ERR_INVALID_ARGUMENT (also for a VkBuffer that is wrapped already, that
+/// adit_gpu_buffer_native told, or that has less memory), ADIT_ERR_OUT_OF_RANGE (more than
+/// `buffer_bytes` of adit_gpu_info), ADIT_ERR_OUT_OF_MEMORY, ADIT_ERR_GPU_LOST, ADIT_ERR_GPU,
+/// ADIT_ERR_FORKED, ADIT_ERR_UNSUPPORTED (a build without GPU support).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn adit_gpu_buffer_wrap_vulkan(
     gpu: *const adit_gpu,

@@ -125,26 +125,26 @@ static void used_semaphore(void) {
     fill_buffer(buffer, 6);
     fill_buffer(buffer, 7);
     adit_gpu_buffer_free(buffer);
-    const uint64_t last = signaled(gpu);
-    CHECK(last > 1);
+    const uint64_t reached = signaled(gpu);
+    CHECK(reached > 1);
     adit_gpu_close(gpu);
-    CHECK_EQ(semaphore_value(&own), last);
+    CHECK_EQ(semaphore_value(&own), reached);
 
     adit_gpu_vulkan_device told = told_of(&own);
     char text[100];
-    for (uint64_t first = 1; first <= last; first++) {
+    for (uint64_t first = 1; first <= reached; first++) {
         told.first_value = first;
-        snprintf(text, sizeof text, "semaphore is %" PRIu64 ", but it has %" PRIu64, first, last);
+        snprintf(text, sizeof text, "semaphore is %" PRIu64 ", but it has %" PRIu64, first, reached);
         gpu = (adit_gpu *)(void *)CHECK_GARBAGE;
         EXPECT_ERROR(adit_gpu_adopt_vulkan(&told, NULL, &gpu, &err), ADIT_ERR_INVALID_ARGUMENT, text);
         CHECK(gpu == NULL);
     }
-    told.first_value = last + 1;
+    told.first_value = reached + 1;
     EXPECT_OK(adit_gpu_adopt_vulkan(&told, NULL, &gpu, &err));
     buffer = new_buffer(gpu, 4096);
     fill_buffer(buffer, 7);
     check_byte(buffer, 0, 4096, 7);
-    CHECK(signaled(gpu) > last);
+    CHECK(signaled(gpu) > reached);
     adit_gpu_buffer_free(buffer);
     adit_gpu_close(gpu);
     end_engine(&own);

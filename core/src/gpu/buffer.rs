@@ -20,11 +20,11 @@ pub(super) const COPY_ALIGN: u64 = wgpu::COPY_BUFFER_ALIGNMENT;
 pub struct Buffer(Arc<Inner>);
 
 struct Inner {
+    /// From when on an engine knows it: its own, or one that it was shown. Dropped before the buffer,
+    /// whose handle may be another's right after.
+    wrapped: OnceLock<Own<Wrapped>>,
     // Dropped before the device.
     raw: Own<wgpu::Buffer>,
-    /// From when on an engine knows it: its own, or one that it was shown. None where that is known
-    /// already.
-    wrapped: OnceLock<Option<Own<Wrapped>>>,
     /// Where the host writes it in place.
     memory: Option<Shared>,
     unwritten: Unwritten,
@@ -95,7 +95,7 @@ impl Buffer {
     ) -> Buffer {
         Buffer(Arc::new(Inner {
             raw: Own::new(raw),
-            wrapped: OnceLock::from(Some(wrapped)),
+            wrapped: OnceLock::from(wrapped),
             memory: None,
             unwritten: Unwritten::new(0),
             in_use: InUse::default(),
@@ -175,19 +175,23 @@ impl Buffer {
         Ok(raw)
     }
 
-    /// wgpu's buffer, for the card to write the `bytes` bytes from `offset` on, both multiples of
-    /// [`COPY_ALIGN`].
-    pub(super) fn raw_to_write(&self, offset: u64, bytes: u64) -> &wgpu::Buffer {
-        self.0.unwritten.take(offset..offset.saturating_add(bytes));
+    /// wgpu's buffer, for the card to write what [`super::fresh::Fresh`] has taken: whole words.
+    pub(super) fn raw_to_write(&self) -> &wgpu::Buffer {
         &self.0.raw
     }
 
     /// Says that an engine is shown its handle.
-    pub(super) fn shown(&self, vk_buffer: u64) {
+    pub(super) fn shown(&self, vk_buffer: u64) -> Result<()> {
         let Inner {
             wrapped, device, ..
         } = &*self.0;
-        wrapped.get_or_init(|| Wrapped::new(device, vk_buffer));
+        // Another thread may have said so right now.
+        if wrapped.get().is_none()
+            && let Some(new) = Wrapped::new(device, vk_buffer)?
+        {
+            wrapped.get_or_init(|| new);
+        }
+        Ok(())
     }
 
     /// The memory where the host writes it in place.

@@ -3,6 +3,7 @@
 use super::buffer::{Buffer, COPY_ALIGN};
 use super::device::Device;
 use super::error::{Error, Result};
+use super::fresh::Fresh;
 use super::target::{OnCard, Target};
 use crate::transfer::Part;
 
@@ -15,24 +16,27 @@ struct Copy<'a> {
 }
 
 /// Encodes all parts of a chunk, which needs scratch where some are converted on the card: what lies
-/// side by side, here and there, is one copy.
-pub(super) fn encode(
+/// side by side, here and there, is one copy. `fresh` has what it writes first, when it is submitted.
+pub(super) fn encode<'a>(
     device: &Device,
     commands: &mut wgpu::CommandEncoder,
     (staged, scratch): (&wgpu::Buffer, Option<&wgpu::Buffer>),
     parts: &[Part],
-    targets: &[Target<'_>],
+    targets: &'a [Target<'a>],
+    fresh: &mut Fresh<'a>,
 ) -> Result<()> {
     let target_of = |part: &Part| {
         let target = targets.get(part.item);
         target.ok_or(Error::Internal("a part of no item"))
     };
-    let mut begun: Option<Copy<'_>> = None;
-    let end = |begun: &mut Option<Copy<'_>>, commands: &mut wgpu::CommandEncoder| {
+    let mut begun: Option<Copy<'a>> = None;
+    let mut end = |begun: &mut Option<Copy<'a>>, commands: &mut wgpu::CommandEncoder| {
         if let Some(copy) = begun.take() {
-            let to = copy.buffer.raw_to_write(copy.to, copy.bytes);
+            fresh.take(copy.buffer, copy.to..copy.to + copy.bytes)?;
+            let to = copy.buffer.raw_to_write();
             commands.copy_buffer_to_buffer(staged, copy.from, to, copy.to, copy.bytes);
         }
+        Result::Ok(())
     };
     let mut raw: Option<(u64, u64)> = None;
     for part in parts {
@@ -52,7 +56,7 @@ pub(super) fn encode(
             copy.bytes += bytes;
             continue;
         }
-        end(&mut begun, commands);
+        end(&mut begun, commands)?;
         begun = Some(Copy {
             buffer: target.buffer,
             from,
@@ -60,7 +64,7 @@ pub(super) fn encode(
             bytes,
         });
     }
-    end(&mut begun, commands);
+    end(&mut begun, commands)?;
     let Some((first, last)) = raw else {
         return Ok(());
     };
@@ -75,8 +79,9 @@ pub(super) fn encode(
         let before = conversion.elements(part.offset);
         let elements = conversion.elements(part.bytes as u64);
         let place = target.offset + conversion.bytes(before);
-        let to_write = conversion.bytes(elements).next_multiple_of(COPY_ALIGN);
-        let written = target.buffer.raw_to_write(place, to_write);
+        let bytes = conversion.bytes(elements).next_multiple_of(COPY_ALIGN);
+        fresh.take(target.buffer, place..place + bytes)?;
+        let written = target.buffer.raw_to_write();
         device.converter().encode(
             device,
             commands,

@@ -3,6 +3,7 @@
 use super::buffer::COPY_ALIGN;
 use super::device::Device;
 use super::error::{Error, Result};
+use super::fresh::Fresh;
 use super::target::Target;
 use crate::transfer::{Destination, Item, LoadOptions, Room, Stats, Watch, list_of, load};
 
@@ -15,7 +16,8 @@ pub(super) fn write(
     watch: &mut dyn Watch,
 ) -> Result<Stats> {
     device.settle()?;
-    let (mut uses, mut fresh) = (list_of(targets.len())?, list_of(targets.len())?);
+    let mut uses = list_of(targets.len())?;
+    let mut fresh = Fresh::default();
     for (target, number) in targets.iter().zip(0u64..) {
         uses.push(target.buffer.written(target.offset..target.end(), number)?);
     }
@@ -28,8 +30,7 @@ pub(super) fn write(
         item.destination = Destination::Given(room);
     }
     for target in targets {
-        let bytes = target.offset..target.end();
-        fresh.push(target.buffer.take_unwritten(bytes));
+        fresh.take(target.buffer, target.offset..target.end())?;
     }
     let loaded = load(items, options, watch);
     for target in targets {
@@ -38,11 +39,9 @@ pub(super) fn write(
         // SAFETY: fewer bytes than COPY_ALIGN, in the buffer, and no other item's.
         unsafe { memory.clear(end, target.end() - end) };
     }
-    if loaded.is_err() {
-        // What was in the memory before isn't for callers to see.
-        for (target, fresh) in targets.iter().zip(&fresh) {
-            target.buffer.give_unwritten(fresh);
-        }
+    match loaded {
+        Ok(_) => fresh.written(),
+        Err(_) => drop(fresh),
     }
     debug_assert!(
         targets

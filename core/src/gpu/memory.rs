@@ -11,6 +11,7 @@ use ash::vk;
 
 use super::device::Device;
 use super::error::{Error, Result};
+use super::scope::refused;
 use crate::map::Owner;
 
 /// What the memory is for.
@@ -239,20 +240,8 @@ fn kind_of(
 }
 
 fn failure(device: &Device, purpose: Purpose, bytes: u64, code: vk::Result) -> Error {
-    let adapter = device.info().name.clone();
-    let what = purpose.what();
-    let why = format!("Vulkan answers {code:?}");
-    match code {
-        vk::Result::ERROR_OUT_OF_HOST_MEMORY
-        | vk::Result::ERROR_OUT_OF_DEVICE_MEMORY
-        | vk::Result::ERROR_MEMORY_MAP_FAILED
-        | vk::Result::ERROR_TOO_MANY_OBJECTS => Error::OutOfMemory {
-            adapter,
-            what,
-            bytes,
-            why,
-        },
-        vk::Result::ERROR_DEVICE_LOST => device.lost(why),
-        _ => Error::Failed { adapter, what, why },
+    match refused(&device.info().name, purpose.what(), bytes, code) {
+        Error::Lost { why, .. } => device.lost(why),
+        other => other,
     }
 }

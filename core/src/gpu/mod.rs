@@ -30,6 +30,10 @@ mod direct;
 #[cfg(adit_gpu)]
 mod download;
 #[cfg(adit_gpu)]
+mod fresh;
+#[cfg(all(adit_gpu, test))]
+mod fresh_tests;
+#[cfg(adit_gpu)]
 mod held;
 #[cfg(adit_gpu)]
 mod in_use;

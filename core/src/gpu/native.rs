@@ -12,7 +12,7 @@ impl Device {
     /// Its handles, good as long as the device is open, and not to be destroyed.
     ///
     /// # Errors
-    /// [`Error::Lost`].
+    /// [`Error::Lost`], [`Error::Forked`].
     pub fn native(&self) -> Result<Native> {
         self.sound()?;
         // SAFETY: what the guard leads to is only asked for its handles; it isn't destroyed.
@@ -34,7 +34,7 @@ impl Buffer {
     /// submitted.
     ///
     /// # Errors
-    /// [`Error::Lost`], [`Error::OutOfMemory`], [`Error::Failed`].
+    /// [`Error::Lost`], [`Error::Forked`], [`Error::OutOfMemory`], [`Error::Failed`].
     pub fn native(&self) -> Result<u64> {
         self.device().sound()?;
         let buffer = self.raw()?;
@@ -45,7 +45,7 @@ impl Buffer {
         let raw = guard.ok_or(Error::Internal("a GPU buffer that isn't Vulkan's"))?;
         // SAFETY: the handle isn't destroyed; the callers are told not to.
         let handle = unsafe { raw.raw_handle() }.as_raw();
-        self.shown(handle);
+        self.shown(handle)?;
         Ok(handle)
     }
 }

@@ -1,8 +1,11 @@
-//! What wgpu says of a call: its errors come through scopes, the innermost first.
+//! What wgpu says of a call, whose errors come through scopes, the innermost first; and what Vulkan
+//! itself does.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
+
+use ash::vk;
 
 use super::adapters::ready;
 use super::device::Device;
@@ -88,6 +91,25 @@ fn said(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
     text.unwrap_or("a wait failed").to_owned()
+}
+
+/// What a driver's answer means.
+pub(super) fn refused(adapter: &str, what: &'static str, bytes: u64, code: vk::Result) -> Error {
+    let adapter = adapter.to_owned();
+    let why = format!("Vulkan answers {code:?}");
+    match code {
+        vk::Result::ERROR_OUT_OF_HOST_MEMORY
+        | vk::Result::ERROR_OUT_OF_DEVICE_MEMORY
+        | vk::Result::ERROR_MEMORY_MAP_FAILED
+        | vk::Result::ERROR_TOO_MANY_OBJECTS => Error::OutOfMemory {
+            adapter,
+            what,
+            bytes,
+            why,
+        },
+        vk::Result::ERROR_DEVICE_LOST => Error::Lost { adapter, why },
+        _ => Error::Failed { adapter, what, why },
+    }
 }
 
 /// An error and its causes, on one line.

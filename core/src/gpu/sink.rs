@@ -5,6 +5,7 @@ use super::buffer::COPY_ALIGN;
 use super::copies::encode;
 use super::device::Device;
 use super::error::{Error, Result};
+use super::fresh::Fresh;
 use super::ring::{Chunk, Taken};
 use super::target::Target;
 use crate::transfer::{Part, Sink};
@@ -83,7 +84,10 @@ impl<'a> RingSink<'a> {
             false => None,
         };
         let staged = (chunk.raw(), scratch.as_ref());
-        let submission = device.run(|commands| encode(device, commands, staged, parts, targets))?;
+        let mut fresh = Fresh::default();
+        let submission =
+            device.run(|commands| encode(device, commands, staged, parts, targets, &mut fresh))?;
+        fresh.written();
         chunk.used(submission.clone());
         self.last = Some(submission);
         Ok(())

@@ -12,8 +12,9 @@ use wgpu::hal::api::Vulkan;
 use wgpu::hal::vulkan as hal;
 
 use super::queue::{Claim, Parts, fence_status, queue_submit, queue_wait_idle};
-use super::{cannot, wrong};
+use super::{ADOPTING, wrong};
 use crate::gpu::error::{Error, Result};
+use crate::gpu::scope::refused;
 use crate::gpu::vulkan::{Adopted, GetInstanceProcAddr, OLDEST_VULKAN, Timeline, too_old};
 
 /// The functions of an instance.
@@ -266,7 +267,9 @@ fn check_first(
     // SAFETY: the device's own function; the semaphore is a timeline of this device, as the caller of
     // adopt promises, and `value` is a place for one number.
     let result = unsafe { counter(device, semaphore, &raw mut value) };
-    result.result().map_err(|error| cannot(adapter, &error))?;
+    if result != vk::Result::SUCCESS {
+        return Err(refused(adapter, ADOPTING, 0, result));
+    }
     let first = timeline.first;
     if value < first {
         return Ok(());

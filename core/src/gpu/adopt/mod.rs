@@ -23,7 +23,7 @@ use super::device::{Device, Side, device_descriptor};
 use super::error::{Error, Result};
 use super::options::{DeviceOptions, Select};
 use super::ring::Ring;
-use super::scope::text;
+use super::scope::{refused, text};
 use super::vulkan::{Adopted, OLDEST_VULKAN, too_old};
 
 pub(super) use self::queue::Borrowed;
@@ -36,14 +36,7 @@ fn wrong(why: String) -> Error {
     Error::Arguments { why, item: None }
 }
 
-/// What the driver said.
-fn cannot(adapter: &str, why: &dyn std::error::Error) -> Error {
-    Error::Failed {
-        adapter: adapter.to_owned(),
-        what: "adopting the device",
-        why: text(why),
-    }
-}
+const ADOPTING: &str = "adopting the device";
 
 impl Device {
     /// Uses an engine's device. Nothing of the engine's is destroyed, and its loader is the only one
@@ -57,7 +50,7 @@ impl Device {
     /// and live until the device is closed, which is when its last clone, buffer, and ticket are gone.
     /// The family and index are of a queue that the device was made with. Nobody else uses the queue
     /// while `lock` is held; without a `lock` nobody uses it at all. A timeline's semaphore is one, of
-    /// this device, nobody else signals it, and its value is less than `first`.
+    /// this device, and nobody else signals it from now on.
     pub unsafe fn adopt(adopted: Adopted, options: &DeviceOptions) -> Result<Device> {
         check(&adopted)?;
         if options.select != Select::default() {
@@ -80,7 +73,6 @@ impl Device {
         let info = info(&adapter);
         let ways = options.ways(&info)?;
         let ring = Ring::new(options.staging()?);
-        let failed = |why: &dyn std::error::Error| cannot(&info.name, why);
         let descriptor = device_descriptor(&adapter);
         let (claim, device) = functions.claim(adopted, &info.name)?;
         let queue = Arc::clone(claim.queue());
@@ -102,11 +94,22 @@ impl Device {
                 queue.index(),
             )
         };
-        let opened = opened.map_err(|error| failed(&error))?;
+        let opened = opened.map_err(|error| {
+            let code = match error {
+                wgpu::hal::DeviceError::OutOfMemory => vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
+                wgpu::hal::DeviceError::Lost => vk::Result::ERROR_DEVICE_LOST,
+                wgpu::hal::DeviceError::Unexpected => vk::Result::ERROR_UNKNOWN,
+            };
+            refused(&info.name, ADOPTING, 0, code)
+        })?;
         // SAFETY: the device was made from this adapter, and nothing but what wgpu itself allows is
         // asked for.
         let made = unsafe { adapter.create_device_from_hal::<Vulkan>(opened, &descriptor) };
-        let (raw, raw_queue) = made.map_err(|error| failed(&error))?;
+        let (raw, raw_queue) = made.map_err(|error| Error::Failed {
+            adapter: info.name.clone(),
+            what: ADOPTING,
+            why: text(&error),
+        })?;
         let borrowed = Borrowed::new(queue, raw.clone());
         Ok(Device::of(
             raw,
@@ -202,7 +205,7 @@ impl Buffer {
             let why = format!("a buffer of {size} bytes can't be wrapped: the VkBuffer has {most}");
             return Err(wrong(why));
         }
-        let wrapped = Wrapped::new(device, vk_buffer).ok_or_else(|| {
+        let wrapped = Wrapped::new(device, vk_buffer)?.ok_or_else(|| {
             let why = "the VkBuffer is wrapped already, or this library's own: use that buffer, or \
                        free it first";
             wrong(why.to_owned())

@@ -6,23 +6,30 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::gpu::device::Device;
+use crate::gpu::error::Result;
 use crate::gpu::own::Own;
 
-/// Devices, by their address, and handles.
-static WRAPPED: Mutex<BTreeSet<(usize, u64)>> = Mutex::new(BTreeSet::new());
+/// A process, since a forked child has the parent's list and none of its buffers; a VkDevice, which may
+/// be adopted by several of its queues; a VkBuffer.
+type Known = (u32, u64, u64);
 
-fn all() -> MutexGuard<'static, BTreeSet<(usize, u64)>> {
+static WRAPPED: Mutex<BTreeSet<Known>> = Mutex::new(BTreeSet::new());
+
+fn all() -> MutexGuard<'static, BTreeSet<Known>> {
     WRAPPED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// That a buffer of a device is one of this library, until this goes, which is before the device does.
-pub(in crate::gpu) struct Wrapped((usize, u64));
+/// That a VkBuffer is a buffer of this library's, until this goes, which is before the VkBuffer does.
+pub(in crate::gpu) struct Wrapped(Known);
 
 impl Wrapped {
     /// None where it is already.
-    pub(in crate::gpu) fn new(device: &Device, vk_buffer: u64) -> Option<Own<Wrapped>> {
-        let this = (std::ptr::from_ref(device.raw()).addr(), vk_buffer);
-        all().insert(this).then(|| Own::new(Wrapped(this)))
+    ///
+    /// # Errors
+    /// The device's.
+    pub(in crate::gpu) fn new(device: &Device, vk_buffer: u64) -> Result<Option<Own<Wrapped>>> {
+        let this = (std::process::id(), device.native()?.device, vk_buffer);
+        Ok(all().insert(this).then(|| Own::new(Wrapped(this))))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::buffer::{Buffer, COPY_ALIGN};
 use super::super::error::{Error, Result};
+use super::super::fresh::Fresh;
 use super::super::ticket::Ticket;
 use super::{program, unsupported};
 use crate::dtype::DType;
@@ -14,7 +15,7 @@ use crate::dtype::DType;
 /// # Errors
 /// [`Error::NoConversion`], [`Error::PartOfBlock`], [`Error::OutOfRange`], [`Error::Arguments`] for
 /// the same buffer twice, buffers of two devices, and other offsets; [`Error::OutOfMemory`],
-/// [`Error::Lost`], [`Error::Failed`].
+/// [`Error::Lost`], [`Error::Forked`], [`Error::Failed`].
 pub fn convert(
     from: (&Buffer, u64, DType),
     to: (&Buffer, u64, DType),
@@ -39,19 +40,17 @@ pub fn convert(
     }
     let src = (source.raw()?, source_at);
     // Results are whole words.
-    let fresh = target.take_unwritten(target_at..target_at + bytes);
-    let dst = (target.raw_to_write(target_at, bytes), target_at);
-    let submitted = device.run(|commands| {
+    let mut fresh = Fresh::default();
+    fresh.take(target, target_at..target_at + bytes)?;
+    let dst = (target.raw_to_write(), target_at);
+    let submission = device.run(|commands| {
         let (from, to) = (program.from, program.to);
         device
             .converter()
             .encode(device, commands, from, to, src, dst, elements)
-    });
-    if submitted.is_err() {
-        // What was in the memory before isn't for callers to see.
-        target.give_unwritten(&fresh);
-    }
-    Ok(Ticket::new(device.clone(), Some(submitted?)))
+    })?;
+    fresh.written();
+    Ok(Ticket::new(device.clone(), Some(submission)))
 }
 
 fn wrong(why: String) -> Error {
