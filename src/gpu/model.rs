@@ -146,7 +146,7 @@ unsafe fn model_options(ptr: *const adit_gpu_model_options) -> Result<ModelOptio
 /// `options`, `load` and `stats` may be NULL; the caller sets `stats->struct_size`. load->progress is
 /// told bytes, of what the card converts as the file has them, load->item_done the numbers of tensors
 /// that were submitted, which the card may not have yet; either may cancel. After a failure, and when
-/// cancelled, the buffers are gone. Errors tell the tensor's number, name and file.
+/// cancelled, the buffers are gone. Errors that concern one tensor tell its number, name and file.
 ///
 /// Statuses: ADIT_ERR_INVALID_ARGUMENT, ADIT_ERR_DTYPE (no such dtype), ADIT_ERR_OUT_OF_RANGE (a tensor,
 /// or a row of one, that is larger than a buffer may be: the message has its name and the limit),

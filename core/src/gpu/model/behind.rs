@@ -15,8 +15,10 @@ use crate::transfer::{self, LoadOptions, Stats, Watch, list_of, reserve};
 /// threads go on while a callback of the caller takes its time.
 const BATCH: u64 = 64 << 20;
 
-/// A page of the page cache; larger ones are multiples.
+/// A page of the page cache, and the largest that it has of files: one stays where only a part of it is
+/// let go of.
 const PAGE: u64 = 4096;
+const LARGE_PAGE: u64 = 2 << 20;
 
 /// Tells tensors for steps, and lets go of pages behind them.
 pub(super) struct Behind<'a> {
@@ -26,6 +28,8 @@ pub(super) struct Behind<'a> {
     /// Steps and bytes of the batches before.
     first: usize,
     done: u64,
+    /// Steps of these and of the batch that was begun.
+    begun: usize,
     total: u64,
     release: bool,
     watch: &'a mut dyn Watch,
@@ -51,6 +55,7 @@ impl<'a> Behind<'a> {
             left,
             first: 0,
             done: 0,
+            begun: 0,
             total: travels.fold(0, u64::saturating_add),
             release,
             watch,
@@ -61,10 +66,8 @@ impl<'a> Behind<'a> {
     pub(super) fn send(&mut self, uploads: &[Upload], load: &LoadOptions) -> Result<Stats> {
         let mut tickets = Vec::new();
         let sent = self.submit(uploads, load, &mut tickets);
-        if self.release {
-            // Also what a batch has read that failed or was cancelled, and a large page that two batches
-            // share, which lay within neither's range.
-            let_go_of_all(self.steps);
+        if sent.is_err() {
+            self.let_go_of_batch();
         }
         for ticket in tickets {
             let waited = ticket.wait(None);
@@ -87,9 +90,10 @@ impl<'a> Behind<'a> {
             let count = self.batch(steps);
             let batch = uploads.get(self.first..self.first.saturating_add(count));
             let batch = batch.ok_or(Error::Internal("a step without an upload"))?;
+            reserve(tickets, 1)?;
+            self.begun = self.first.saturating_add(count);
             let sent = upload(batch, load, self);
             let (ticket, stats) = sent.map_err(|error| later(error, self.first))?;
-            reserve(tickets, 1)?;
             tickets.push(ticket);
             all.bytes = all.bytes.saturating_add(stats.bytes);
             all.direct_bytes = all.direct_bytes.saturating_add(stats.direct_bytes);
@@ -98,12 +102,19 @@ impl<'a> Behind<'a> {
             let batch = steps.iter().take(count);
             let travelled = batch.map(|step| step.travels);
             self.done = travelled.fold(self.done, u64::saturating_add);
-            if self.release {
-                let_go_of_all(steps.get(..count).unwrap_or_default());
-            }
-            self.first = self.first.saturating_add(count);
+            self.let_go_of_batch();
+            self.first = self.begun;
         }
         Ok(all)
+    }
+
+    /// Drops what the batch that was begun has read by several threads at once, a part of a large page
+    /// each, and the large page that it shares with the batch before.
+    fn let_go_of_batch(&self) {
+        let batch = self.steps.get(self.first..self.begun);
+        if let Some(batch) = batch.filter(|_| self.release) {
+            let_go_of_all(batch);
+        }
     }
 
     /// How many steps go at once.
@@ -144,7 +155,7 @@ impl Watch for Behind<'_> {
             return true;
         };
         if self.release {
-            let_go(&step.source.data, &step.read);
+            let_go(&step.source.data, &step.read, PAGE);
         }
         match self.left.get_mut(step.tensor) {
             Some(left) if *left > 1 => {
@@ -156,9 +167,10 @@ impl Watch for Behind<'_> {
     }
 }
 
-/// Drops the pages that a range of a file took; the first of them may have been another range's too.
-fn let_go(data: &Arc<Data>, read: &Range<u64>) {
-    let start = read.start - read.start % PAGE;
+/// Drops the pages of a size that a range of a file took; the first of them may have been another
+/// range's too.
+fn let_go(data: &Arc<Data>, read: &Range<u64>, page: u64) {
+    let start = read.start - read.start % page;
     let len = read.end.saturating_sub(start);
     if let Err(error) = data.release(start, len, Release::PageCache) {
         // It was a courtesy.
@@ -166,7 +178,7 @@ fn let_go(data: &Arc<Data>, read: &Range<u64>) {
     }
 }
 
-/// Drops what was read by several threads at once, a part of a large page each.
+/// Drops what all of these steps took.
 fn let_go_of_all(steps: &[Step]) {
     let mut at = 0;
     while let Some(rest) = steps.get(at..)
@@ -176,7 +188,7 @@ fn let_go_of_all(steps: &[Step]) {
         let is_same = |step: &&Step| Arc::ptr_eq(&step.source.data, &first.source.data);
         let own = rest.iter().take_while(is_same);
         let end = own.clone().map(|step| step.read.end).max().unwrap_or(0);
-        let_go(&first.source.data, &(first.read.start..end));
+        let_go(&first.source.data, &(first.read.start..end), LARGE_PAGE);
         at += own.count();
     }
 }
