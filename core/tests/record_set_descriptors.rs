@@ -14,6 +14,7 @@ mod set_tools;
 
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use adit_core::error::{Kind, Report};
 use adit_core::record::{ReaderOptions, RecordReader};
@@ -25,7 +26,9 @@ const FILES: usize = 10_000;
 const LIMIT: u64 = 1024;
 const THREADS: usize = 8;
 
-/// This process has these tests alone.
+/// Held by each test: the limit is the process's, and one of them takes all descriptors that there are.
+static ALONE: Mutex<()> = Mutex::new(());
+
 fn limit_descriptors() {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
@@ -84,9 +87,9 @@ fn touch_all(reader: &RecordReader) {
     });
 }
 
-/// One test, since all share the limit.
 #[test]
 fn ten_thousand_files_under_a_thousand_descriptors() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     limit_descriptors();
     let folder = Folder::new();
     let manifest = many::many(folder.path(), FILES);
@@ -120,6 +123,7 @@ fn ten_thousand_files_under_a_thousand_descriptors() {
 
 #[test]
 fn a_shard_replaced_behind_a_closed_descriptor_is_told() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = Folder::new();
     let manifest = set(folder.path(), &[2, 2, 2]);
     let options = ReaderOptions {
