@@ -158,8 +158,8 @@ impl Buffer {
         self.0.unwritten.take_all(|ranges| {
             if let Some(memory) = memory {
                 for (&start, &end) in ranges {
-                    // SAFETY: the range lies in the memory; nobody has written it, and who would have
-                    // to take it from what is unwritten first.
+                    // SAFETY: the range lies in the memory. Nobody uses it: who would takes it from what
+                    // is unwritten first, and whoever did has ended and given it back.
                     unsafe { memory.clear(start, end - start) };
                 }
                 return Ok(());
@@ -175,8 +175,9 @@ impl Buffer {
         Ok(raw)
     }
 
-    /// wgpu's buffer, for the card to write what [`super::fresh::Fresh`] has taken: whole words.
-    pub(super) fn raw_to_write(&self) -> &wgpu::Buffer {
+    /// wgpu's buffer where nothing is read from it: for its handle, and for the card to write what
+    /// [`super::fresh::Fresh`] has taken, whole words.
+    pub(super) fn raw_unread(&self) -> &wgpu::Buffer {
         &self.0.raw
     }
 
@@ -236,8 +237,13 @@ impl Buffer {
         self.0.unwritten.take(bytes)
     }
 
-    /// Gives back what was taken so, and wasn't written: it becomes 0 when it is needed.
+    /// Gives back what was taken so, and wasn't written, or in part: it becomes 0 when it is needed. An
+    /// engine that knows the buffer may need it at once, and on whichever queue.
     pub(super) fn give_unwritten(&self, ranges: &[Range<u64>]) {
         self.0.unwritten.give_back(ranges);
+        if self.0.wrapped.get().is_some() {
+            // Where it can't be cleared it stays unwritten, and there is an error to tell already.
+            let _ = self.raw().and_then(|_| self.0.device.settle());
+        }
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn encode<'a>(
     let mut end = |begun: &mut Option<Copy<'a>>, commands: &mut wgpu::CommandEncoder| {
         if let Some(copy) = begun.take() {
             fresh.take(copy.buffer, copy.to..copy.to + copy.bytes)?;
-            let to = copy.buffer.raw_to_write();
+            let to = copy.buffer.raw_unread();
             commands.copy_buffer_to_buffer(staged, copy.from, to, copy.to, copy.bytes);
         }
         Result::Ok(())
@@ -81,7 +81,7 @@ pub(super) fn encode<'a>(
         let place = target.offset + conversion.bytes(before);
         let bytes = conversion.bytes(elements).next_multiple_of(COPY_ALIGN);
         fresh.take(target.buffer, place..place + bytes)?;
-        let written = target.buffer.raw_to_write();
+        let written = target.buffer.raw_unread();
         device.converter().encode(
             device,
             commands,

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use super::{
-    AdapterKind, Buffer, ConvertPath, Device, DeviceOptions, MemoryPath, Select, Upload, convert,
-    download, upload,
+    AdapterKind, Buffer, ConvertPath, Device, DeviceOptions, Error, MemoryPath, Select, Upload,
+    convert, download, upload,
 };
 use crate::dtype::DType;
 use crate::error::{Kind, Report};
 use crate::map::{BytesOwner, Data, Region};
 use crate::tensor::{Shape, Source};
-use crate::transfer::{Item, LoadOptions, Room};
+use crate::transfer::{Item, LoadOptions, Room, Watch};
 
 /// The software driver, whose buffers the host writes; none where it isn't there, which is said and
 /// counted by the tests in `core/tests`.
@@ -22,7 +22,10 @@ fn device() -> Option<Device> {
         convert: ConvertPath::Card,
         ..DeviceOptions::default()
     };
-    Device::open(&options).ok()
+    match Device::open(&options) {
+        Err(Error::NoGpu { .. }) => None,
+        opened => Some(opened.unwrap()),
+    }
 }
 
 /// A new buffer, in memory that somebody has used.
@@ -110,4 +113,32 @@ fn an_upload_that_fails_shows_no_old_memory() {
         .take(32)
         .for_each(|byte| *byte = 7);
     assert_eq!(all(&target), wanted);
+}
+
+/// An engine that learns of the buffer while it is written, and has the upload end there.
+struct Engine<'a>(&'a Buffer);
+
+impl Watch for Engine<'_> {
+    fn progress(&mut self, done: u64, _: u64) -> bool {
+        if done > 0 {
+            self.0.native().unwrap();
+        }
+        done == 0
+    }
+}
+
+#[test]
+fn an_engine_sees_no_old_memory_and_keeps_what_it_writes() {
+    let Some(device) = device() else { return };
+    let target = used(&device);
+    let copied = sevens(&target, DType::U8, None);
+    let ended = upload(&[copied], &LoadOptions::default(), &mut Engine(&target));
+    assert_eq!(ended.map(|_| ()).unwrap_err().kind(), Kind::Cancelled);
+    let memory = target.memory().unwrap();
+    // SAFETY: the buffer has these bytes, mapped, and nobody writes them meanwhile.
+    let seen = unsafe { std::slice::from_raw_parts(memory.at(0), 256) }.to_vec();
+    assert_eq!(seen, vec![0; 256]);
+    // SAFETY: as above, and nobody reads them meanwhile.
+    unsafe { memory.at(0).write_bytes(0x11, 256) };
+    assert_eq!(all(&target), vec![0x11; 256]);
 }

@@ -37,15 +37,18 @@ impl Buffer {
     /// [`Error::Lost`], [`Error::Forked`], [`Error::OutOfMemory`], [`Error::Failed`].
     pub fn native(&self) -> Result<u64> {
         self.device().sound()?;
-        let buffer = self.raw()?;
-        // What was cleared for that is so before an engine's queue learns of the buffer.
-        self.device().settle()?;
-        // SAFETY: what the guard leads to is only asked for its handle; it isn't destroyed.
-        let guard = unsafe { buffer.as_hal::<Vulkan>() };
-        let raw = guard.ok_or(Error::Internal("a GPU buffer that isn't Vulkan's"))?;
-        // SAFETY: the handle isn't destroyed; the callers are told not to.
-        let handle = unsafe { raw.raw_handle() }.as_raw();
+        let handle = {
+            // SAFETY: what the guard leads to is only asked for its handle; it isn't destroyed.
+            let guard = unsafe { self.raw_unread().as_hal::<Vulkan>() };
+            let raw = guard.ok_or(Error::Internal("a GPU buffer that isn't Vulkan's"))?;
+            // SAFETY: the handle isn't destroyed; the callers are told not to.
+            unsafe { raw.raw_handle() }.as_raw()
+        };
         self.shown(handle)?;
+        // What nobody has written is cleared before an engine's queue learns of the buffer; what a call
+        // gives back from now on is so at once.
+        self.raw()?;
+        self.device().settle()?;
         Ok(handle)
     }
 }

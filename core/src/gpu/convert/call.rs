@@ -42,7 +42,7 @@ pub fn convert(
     // Results are whole words.
     let mut fresh = Fresh::default();
     fresh.take(target, target_at..target_at + bytes)?;
-    let dst = (target.raw_to_write(), target_at);
+    let dst = (target.raw_unread(), target_at);
     let submission = device.run(|commands| {
         let (from, to) = (program.from, program.to);
         device

@@ -22,7 +22,11 @@ fn device() -> Option<&'static Device> {
             ..DeviceOptions::default()
         })
     };
-    DEVICE.get_or_init(|| open().ok()).as_ref()
+    let opened = || match open() {
+        Err(Error::NoGpu { .. }) => None,
+        opened => Some(opened.unwrap()),
+    };
+    DEVICE.get_or_init(opened).as_ref()
 }
 
 /// What a buffer of other bytes is after a conversion into it.
