@@ -4579,8 +4579,9 @@ typedef struct adit_gpu_vulkan_device {
   /** A timeline VkSemaphore that each submission signals, which nobody else does; 0 for none. */
   uint64_t timeline_semaphore;
   /**
-   * What the first submission signals, more than the semaphore has, or gets from what was submitted
-   * before: 1 of a new one. Each further one signals 1 more.
+   * What the first submission signals: 1 of a new semaphore, and more than it has, or gets from what
+   * was submitted to this queue before; what other queues signal is done. Each further one signals 1
+   * more.
    */
   uint64_t first_value;
   /** Zeros. */

@@ -94,8 +94,9 @@ pub struct adit_gpu_vulkan_device {
     pub ctx: *mut c_void,
     /// A timeline VkSemaphore that each submission signals, which nobody else does; 0 for none.
     pub timeline_semaphore: u64,
-    /// What the first submission signals, more than the semaphore has, or gets from what was submitted
-    /// before: 1 of a new one. Each further one signals 1 more.
+    /// What the first submission signals: 1 of a new semaphore, and more than it has, or gets from what
+    /// was submitted to this queue before; what other queues signal is done. Each further one signals 1
+    /// more.
     pub first_value: u64,
     /// Zeros.
     pub reserved: [u64; 4],

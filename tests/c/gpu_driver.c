@@ -18,6 +18,11 @@ static PFN_vkWaitForFences real_wait_for_fences;
 static PFN_vkGetFenceStatus real_get_fence_status;
 static PFN_vkQueueSubmit real_queue_submit;
 static PFN_vkWaitSemaphores real_wait_semaphores;
+static PFN_vkGetSemaphoreCounterValue real_get_value;
+/* What it answers when it is asked for the semaphore's value. */
+static VkResult answer_of_value = VK_SUCCESS;
+/* A function that it hasn't. */
+static const char *missing = "";
 /* How often a semaphore was waited for, and the last value. */
 static int semaphore_waits = 0;
 static uint64_t waited_value = 0;
@@ -58,6 +63,12 @@ static VKAPI_ATTR VkResult VKAPI_CALL wait_semaphores(VkDevice device,
     return real_wait_semaphores(device, info, timeout);
 }
 
+static VKAPI_ATTR VkResult VKAPI_CALL get_value(VkDevice device, VkSemaphore semaphore,
+                                                uint64_t *value) {
+    const VkResult result = real_get_value(device, semaphore, value);
+    return answer_of_value == VK_SUCCESS ? result : answer_of_value;
+}
+
 static VKAPI_ATTR VkResult VKAPI_CALL get_fence_status(VkDevice device, VkFence fence) {
     const VkResult result = real_get_fence_status(device, fence);
     if (is_late(fence)) return VK_NOT_READY;
@@ -65,6 +76,8 @@ static VKAPI_ATTR VkResult VKAPI_CALL get_fence_status(VkDevice device, VkFence 
 }
 
 static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get_of_device(VkDevice device, const char *name) {
+    if (strcmp(name, missing) == 0) return NULL;
+    if (strcmp(name, "vkGetSemaphoreCounterValue") == 0) return (PFN_vkVoidFunction)get_value;
     if (strcmp(name, "vkWaitForFences") == 0) return (PFN_vkVoidFunction)wait_for_fences;
     if (strcmp(name, "vkGetFenceStatus") == 0) return (PFN_vkVoidFunction)get_fence_status;
     if (strcmp(name, "vkWaitSemaphores") == 0) return (PFN_vkVoidFunction)wait_semaphores;
@@ -77,7 +90,7 @@ static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL get(VkInstance instance, const c
     return real_get(instance, name);
 }
 
-static adit_gpu *adopt_driver(engine *own, int32_t memory, uint64_t first_value) {
+static adit_gpu_vulkan_device told_driver(engine *own, uint64_t first_value) {
     start_engine(own, VK_API_VERSION_1_2, true);
     real_get = own->get;
     real_get_of_device = own->get_of_device;
@@ -85,9 +98,15 @@ static adit_gpu *adopt_driver(engine *own, int32_t memory, uint64_t first_value)
     real_get_fence_status = VK_DEVICE(own, vkGetFenceStatus);
     real_queue_submit = VK_DEVICE(own, vkQueueSubmit);
     real_wait_semaphores = VK_DEVICE(own, vkWaitSemaphores);
+    real_get_value = VK_DEVICE(own, vkGetSemaphoreCounterValue);
     adit_gpu_vulkan_device told = told_of(own);
     told.get_instance_proc_addr = (adit_gpu_vulkan_fn)get;
     told.first_value = first_value;
+    return told;
+}
+
+static adit_gpu *adopt_driver(engine *own, int32_t memory, uint64_t first_value) {
+    const adit_gpu_vulkan_device told = told_driver(own, first_value);
     adit_gpu_options options = ADIT_GPU_OPTIONS_INIT;
     options.memory = memory;
     options.chunk_bytes = 65536;
@@ -238,8 +257,40 @@ static void take_long(int32_t memory) {
     end_engine(&own);
 }
 
+/* A semaphore whose value can't be had. */
+static void value_unknown(void) {
+    static const struct { VkResult answer; int32_t status; const char *text; } wanted[] = {
+        { VK_ERROR_OUT_OF_HOST_MEMORY, ADIT_ERR_OUT_OF_MEMORY, "ERROR_OUT_OF_HOST_MEMORY" },
+        { VK_ERROR_DEVICE_LOST, ADIT_ERR_GPU_LOST, "ERROR_DEVICE_LOST" },
+        { VK_ERROR_UNKNOWN, ADIT_ERR_GPU, "ERROR_UNKNOWN" },
+    };
+    static const char *const functions[] = { "vkGetSemaphoreCounterValue", "vkWaitSemaphores",
+                                             "vkQueueSubmit" };
+    engine own;
+    const adit_gpu_vulkan_device told = told_driver(&own, 1);
+    adit_gpu *gpu = NULL;
+    for (size_t at = 0; at < sizeof wanted / sizeof *wanted; at++) {
+        answer_of_value = wanted[at].answer;
+        gpu = (adit_gpu *)(void *)CHECK_GARBAGE;
+        EXPECT_ERROR(adit_gpu_adopt_vulkan(&told, NULL, &gpu, &err), wanted[at].status,
+                     wanted[at].text);
+        CHECK(gpu == NULL);
+    }
+    answer_of_value = VK_SUCCESS;
+    for (size_t at = 0; at < sizeof functions / sizeof *functions; at++) {
+        missing = functions[at];
+        EXPECT_ERROR(adit_gpu_adopt_vulkan(&told, NULL, &gpu, &err), ADIT_ERR_INVALID_ARGUMENT,
+                     missing);
+    }
+    missing = "";
+    EXPECT_OK(adit_gpu_adopt_vulkan(&told, NULL, &gpu, &err));
+    adit_gpu_close(gpu);
+    end_engine(&own);
+}
+
 int main(int argc, char **argv) {
     check_start(argc, argv);
+    value_unknown();
     const bool slow = getenv("ADIT_TEST_VALGRIND") != NULL;
     for (size_t at = 0; at < 2; at++) {
         take_long(memory_paths[at]);

@@ -23,7 +23,7 @@ use super::device::{Device, Side, device_descriptor};
 use super::error::{Error, Result};
 use super::options::{DeviceOptions, Select};
 use super::ring::Ring;
-use super::scope::{refused, text};
+use super::scope::text;
 use super::vulkan::{Adopted, OLDEST_VULKAN, too_old};
 
 pub(super) use self::queue::Borrowed;
@@ -43,14 +43,16 @@ impl Device {
     /// that is asked. `options` says the rest; its `select` stays at the default.
     ///
     /// # Errors
-    /// [`Error::Arguments`], [`Error::Unsupported`], [`Error::OutOfMemory`], [`Error::Failed`].
+    /// [`Error::Arguments`], [`Error::Unsupported`], [`Error::OutOfMemory`], [`Error::Lost`],
+    /// [`Error::Failed`].
     ///
     /// # Safety
     /// The handles are what they are said to be, of one instance that `get_instance_proc_addr` knows,
     /// and live until the device is closed, which is when its last clone, buffer, and ticket are gone.
     /// The family and index are of a queue that the device was made with. Nobody else uses the queue
     /// while `lock` is held; without a `lock` nobody uses it at all. A timeline's semaphore is one, of
-    /// this device, and nobody else signals it from now on.
+    /// this device, nobody else signals it from now on, and what was submitted to other queues before
+    /// has signalled it.
     pub unsafe fn adopt(adopted: Adopted, options: &DeviceOptions) -> Result<Device> {
         check(&adopted)?;
         if options.select != Select::default() {
@@ -95,12 +97,21 @@ impl Device {
             )
         };
         let opened = opened.map_err(|error| {
-            let code = match error {
-                wgpu::hal::DeviceError::OutOfMemory => vk::Result::ERROR_OUT_OF_DEVICE_MEMORY,
-                wgpu::hal::DeviceError::Lost => vk::Result::ERROR_DEVICE_LOST,
-                wgpu::hal::DeviceError::Unexpected => vk::Result::ERROR_UNKNOWN,
-            };
-            refused(&info.name, ADOPTING, 0, code)
+            let (adapter, why) = (info.name.clone(), text(&error));
+            match error {
+                wgpu::hal::DeviceError::OutOfMemory => Error::OutOfMemory {
+                    adapter,
+                    what: ADOPTING,
+                    bytes: 0,
+                    why,
+                },
+                wgpu::hal::DeviceError::Lost => Error::Lost { adapter, why },
+                wgpu::hal::DeviceError::Unexpected => Error::Failed {
+                    adapter,
+                    what: ADOPTING,
+                    why,
+                },
+            }
         })?;
         // SAFETY: the device was made from this adapter, and nothing but what wgpu itself allows is
         // asked for.
@@ -168,7 +179,8 @@ impl Buffer {
     /// as they are, it is never destroyed here, and never mapped.
     ///
     /// # Errors
-    /// [`Error::Arguments`], [`Error::TooLarge`], [`Error::Lost`], [`Error::Failed`].
+    /// [`Error::Arguments`], [`Error::TooLarge`], [`Error::OutOfMemory`], [`Error::Lost`],
+    /// [`Error::Forked`], [`Error::Failed`].
     ///
     /// # Safety
     /// The buffer is the device's, has at least `size` bytes with memory bound to all of them, was made
