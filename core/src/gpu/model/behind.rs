@@ -15,10 +15,13 @@ use crate::transfer::{self, LoadOptions, Stats, Watch, list_of, reserve};
 /// threads go on while a callback of the caller takes its time.
 const BATCH: u64 = 64 << 20;
 
-/// A page of the page cache, and the largest that it has of files: one stays where only a part of it is
-/// let go of.
+/// A page of the page cache; larger ones are multiples.
 const PAGE: u64 = 4096;
-const LARGE_PAGE: u64 = 2 << 20;
+
+/// How many bytes before those that it reads a batch may bring into memory again, or leave there: those
+/// of a large page, which stays where only a part of it is let go of, and what the kernel reads around a
+/// page of a map.
+const BEFORE: u64 = 16 << 20;
 
 /// Tells tensors for steps, and lets go of pages behind them.
 pub(super) struct Behind<'a> {
@@ -109,7 +112,7 @@ impl<'a> Behind<'a> {
     }
 
     /// Drops what the batch that was begun has read by several threads at once, a part of a large page
-    /// each, and the large page that it shares with the batch before.
+    /// each.
     fn let_go_of_batch(&self) {
         let batch = self.steps.get(self.first..self.begun);
         if let Some(batch) = batch.filter(|_| self.release) {
@@ -155,7 +158,7 @@ impl Watch for Behind<'_> {
             return true;
         };
         if self.release {
-            let_go(&step.source.data, &step.read, PAGE);
+            let_go(&step.source.data, &step.read);
         }
         match self.left.get_mut(step.tensor) {
             Some(left) if *left > 1 => {
@@ -167,10 +170,9 @@ impl Watch for Behind<'_> {
     }
 }
 
-/// Drops the pages of a size that a range of a file took; the first of them may have been another
-/// range's too.
-fn let_go(data: &Arc<Data>, read: &Range<u64>, page: u64) {
-    let start = read.start - read.start % page;
+/// Drops the pages that a range of a file took; the first of them may have been another range's too.
+fn let_go(data: &Arc<Data>, read: &Range<u64>) {
+    let start = read.start - read.start % PAGE;
     let len = read.end.saturating_sub(start);
     if let Err(error) = data.release(start, len, Release::PageCache) {
         // It was a courtesy.
@@ -178,7 +180,7 @@ fn let_go(data: &Arc<Data>, read: &Range<u64>, page: u64) {
     }
 }
 
-/// Drops what all of these steps took.
+/// Drops what all of these steps took; those before them are done.
 fn let_go_of_all(steps: &[Step]) {
     let mut at = 0;
     while let Some(rest) = steps.get(at..)
@@ -188,7 +190,8 @@ fn let_go_of_all(steps: &[Step]) {
         let is_same = |step: &&Step| Arc::ptr_eq(&step.source.data, &first.source.data);
         let own = rest.iter().take_while(is_same);
         let end = own.clone().map(|step| step.read.end).max().unwrap_or(0);
-        let_go(&first.source.data, &(first.read.start..end), LARGE_PAGE);
+        let start = first.read.start.saturating_sub(BEFORE);
+        let_go(&first.source.data, &(start..end));
         at += own.count();
     }
 }
