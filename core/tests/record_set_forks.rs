@@ -12,6 +12,9 @@
 mod common;
 mod set_tools;
 
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use adit_core::record::{ReaderOptions, RecordReader};
@@ -48,6 +51,51 @@ fn reads_on(reader: &RecordReader) -> bool {
         let read = reader.data(shard).unwrap().read_to(0, 8, &mut start);
         read.is_ok() && start == b"\x89ADITREC" && is_record(&reader.get(index).unwrap(), index)
     })
+}
+
+/// The numbers of descriptors of files in this folder.
+fn descriptors(folder: &Path) -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc/self/fd").unwrap();
+    let own = entries.filter_map(|entry| {
+        let entry = entry.unwrap();
+        let target = std::fs::read_link(entry.path()).ok()?;
+        let name = entry.file_name().into_string().unwrap();
+        target.starts_with(folder).then(|| name.parse().unwrap())
+    });
+    own.collect()
+}
+
+/// A fork copies descriptors before memory: what another thread did in between makes a number that the
+/// child knows as a file's that of another one, or of none.
+#[test]
+fn a_child_reads_where_descriptors_are_not_what_they_were() {
+    let folder = Folder::new();
+    let manifest = set(folder.path(), &[1; 5]);
+    let options = ReaderOptions {
+        most_descriptors: 3,
+        ..ReaderOptions::default()
+    };
+    let reader = RecordReader::open(&manifest, &options).unwrap();
+    assert!(reads_on(&reader));
+    let own = descriptors(folder.path());
+    assert_eq!(own.len(), 3);
+    let (zeros, others) = (File::open("/dev/zero").unwrap(), &own[..2]);
+    let status = in_child(|| {
+        for &number in others {
+            // SAFETY: both are open descriptors; the first one's file is lost to this child, on purpose.
+            unsafe { libc::dup2(zeros.as_raw_fd(), number) };
+        }
+        // SAFETY: as above.
+        unsafe { libc::close(own[2]) };
+        let reads = reads_on(&reader) && reads_on(&reader);
+        drop(reader);
+        let is_zeros = |number: &i32| {
+            let link = std::fs::read_link(format!("/proc/self/fd/{number}"));
+            link.is_ok_and(|link| link == Path::new("/dev/zero"))
+        };
+        reads && others.iter().all(is_zeros) && descriptors(folder.path()).is_empty()
+    });
+    assert_eq!(status, 0);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Files whose descriptors are closed while others need them.
 
+mod kept;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -12,12 +14,13 @@ use super::{FileId, FileInfo, OsFile, Storage, StorageFile};
 use crate::map::mapping::{MapMode, Mapping};
 use crate::map::os::Owner;
 use crate::map::region::Region;
+use kept::Kept;
 
 /// Descriptors of many files that are read, at most so many open at a time: one that wasn't used
 /// of late is closed, and opened again by its path when it is needed. Maps stay.
 ///
 /// A forked child may use the files: what another thread of the parent held when it forked is gone
-/// around.
+/// around, and descriptors are looked at before they are used (see [`Kept`]).
 pub(crate) struct DescriptorPool {
     most: usize,
     open: Mutex<VecDeque<Arc<Slot>>>,
@@ -27,7 +30,7 @@ pub(crate) struct DescriptorPool {
 /// A file's place in the pool.
 #[derive(Debug, Default)]
 struct Slot {
-    file: Mutex<Option<Arc<dyn StorageFile>>>,
+    file: Mutex<Option<Kept>>,
     /// Since the pool last came by.
     is_used: AtomicBool,
 }
@@ -139,6 +142,16 @@ impl DescriptorPool {
     }
 }
 
+impl Slot {
+    /// Its file, if it is open.
+    fn opened(kept: &mut Option<Kept>) -> Option<Arc<dyn StorageFile>> {
+        if !kept.as_mut()?.is_ours() {
+            *kept = None;
+        }
+        kept.as_ref()?.file.clone()
+    }
+}
+
 /// Whether the process, or the system, can't have more open files.
 fn is_too_many(error: &io::Error) -> bool {
     cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
@@ -147,7 +160,7 @@ fn is_too_many(error: &io::Error) -> bool {
 impl PooledFile {
     /// The open file, if it is.
     fn opened(&self) -> Option<Arc<dyn StorageFile>> {
-        let file = self.pool.lock(&self.slot.file)?.clone()?;
+        let file = Slot::opened(&mut *self.pool.lock(&self.slot.file)?)?;
         // Written only when it changes: the line is other threads' too.
         if !self.slot.is_used.load(Ordering::Relaxed) {
             self.slot.is_used.store(true, Ordering::Relaxed);
@@ -171,7 +184,7 @@ impl PooledFile {
         if let Some(mut own) = self.pool.lock(&self.slot.file)
             && own.is_none()
         {
-            *own = Some(Arc::clone(file));
+            *own = Some(Kept::new(file, self.id));
             self.slot.is_used.store(true, Ordering::Relaxed);
             // The pool's lock comes before a file's.
             drop(own);
