@@ -4870,9 +4870,9 @@ ADIT_API ADIT_NODISCARD adit_status adit_gpu_native(const adit_gpu *gpu, adit_gp
 
 /**
  * Tells the VkBuffer of a buffer, lent: it is good until the buffer is freed, and isn't to be
- * destroyed, or wrapped. A buffer of adit_gpu_buffer_create has the usages TRANSFER_SRC, TRANSFER_DST and
- * STORAGE_BUFFER, is exclusive to the device's queue family, and may have up to 3 bytes more than its
- * size.
+ * destroyed, or wrapped. A buffer of adit_gpu_buffer_create has the usages TRANSFER_SRC, TRANSFER_DST
+ * and STORAGE_BUFFER, is exclusive to the device's queue family, and may have up to 3 bytes more than
+ * its size.
  *
  * What was uploaded is seen by the engine's commands on the same queue, submitted after the call has
  * returned, behind a barrier from the stages TRANSFER and COMPUTE_SHADER and the accesses
